@@ -1,0 +1,59 @@
+# Every target sets up what it needs; the only requirement is Python 3.11 or newer.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo $$candidate && break; done)
+PACKAGES := domain application adapters entrypoints tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types imports lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## serve a demo with its own database, and say how to use it
+	@$(BIN)/automation-retry demo
+
+test: $(VENV)/installed ## run all tests, on real servers
+	@$(BIN)/python -m pytest
+
+check: lint types imports test ## all that CI runs: format, lint, types, imports, tests
+
+format: $(VENV)/installed ## format the code
+	@$(BIN)/ruff format $(PACKAGES)
+	@$(BIN)/ruff check --fix $(PACKAGES)
+
+lint: $(VENV)/installed ## check format and lint
+	@$(BIN)/ruff format --check $(PACKAGES)
+	@$(BIN)/ruff check $(PACKAGES)
+
+types: $(VENV)/installed ## check the types
+	@$(BIN)/mypy
+
+imports: $(VENV)/installed ## check that imports point down only
+	@$(BIN)/lint-imports
+
+lock: $(VENV)/installed ## pin the newest fitting packages in requirements.lock
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--extra dev --no-header --no-emit-index-url pyproject.toml -o requirements.lock
+
+clean: ## remove what make made: the virtual environment, caches and the demo's data
+	rm -rf $(VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed and none was found; install one or name it: make PYTHON=/path/to/python" >&2; \
+		exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks venv; install it (on Debian and Ubuntu: apt install python3-venv)" >&2; \
+		exit 1; }
+	@echo "Installing into $(VENV) (once; downloads about 85 MB) …"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+		--require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable .
+	@touch $@

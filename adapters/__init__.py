@@ -1,0 +1,1 @@
+"""With what the ports are implemented. Adapters do not know each other."""

@@ -1,0 +1,184 @@
+"""The operating system account that PostgreSQL runs as, and the folders that it can enter.
+
+PostgreSQL refuses to run as root. Started by root it therefore runs as an account without rights;
+started by anybody else, as that user. What an account can reach is always asked of the kernel, by
+running a program as that account, because permission bits alone do not tell (ACLs, mounts, LSMs).
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from adapters.embedded.errors import AccountUnavailable, FolderRefused, PathNotEnterable
+
+if sys.platform != "win32":
+    import pwd
+
+SYSTEM_ACCOUNT = "automation-retry"
+"""The account that PostgreSQL runs as when root starts it on a new path."""
+
+_ROOT = 0
+_FIRST_CLOSED = """
+for folder; do
+  [ -d "$folder" ] || exit 0
+  [ -x "$folder" ] || { printf '%s' "$folder"; exit 1; }
+done
+"""
+
+
+def running_as_root() -> bool:
+    return os.geteuid() == _ROOT
+
+
+@frozen
+class Account:
+    """An operating system account, as the user database has it."""
+
+    name: str
+    uid: int
+    gid: int
+    home: Path
+
+    def run(
+        self,
+        *command: str | Path,
+        cwd: Path = Path("/"),
+        env: Mapping[str, str] | None = None,
+        output: int = subprocess.PIPE,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the program as this account and waits for it; stdout and stderr go to `output`.
+
+        It gets a session of its own, so that Ctrl-C in the terminal does not reach it, and none of
+        our environment, file descriptors or supplementary groups.
+        """
+        other = self.uid != os.geteuid()
+        return subprocess.run(  # noqa: S603 - no shell; the programs are the wheel's and the system's
+            command,
+            cwd=cwd,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            user=self.uid if other else None,
+            group=self.gid if other else None,
+            extra_groups=[] if other else None,
+            start_new_session=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+
+    def sh(self, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Runs a shell script as this account."""
+        return self.run("/bin/sh", "-c", script, "sh", *arguments)
+
+    def own(self, folder: Path, *, mode: int) -> None:
+        """Makes a folder of ours where it is missing, this account's with exactly this mode."""
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # Through a descriptor: a symbolic link put there meanwhile must not be followed.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if running_as_root():
+                os.fchown(descriptor, self.uid, self.gid)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
+
+def current_account() -> Account:
+    """The account of this process."""
+    uid = os.geteuid()
+    try:
+        return _account(pwd.getpwuid(uid))
+    except KeyError:
+        raise AccountUnavailable(
+            str(uid), "this user id has no name in the user database (/etc/passwd)"
+        ) from None
+
+
+def database_account(data_dir: Path) -> Account:
+    """The account that PostgreSQL runs as on this data folder, which may not exist yet.
+
+    Ourselves; as root the owner of the data, else `SYSTEM_ACCOUNT`, which is made when missing.
+    """
+    if not running_as_root():
+        return current_account()
+    try:
+        owner = data_dir.stat().st_uid
+    except (FileNotFoundError, NotADirectoryError):
+        return _system_account()
+    if owner == _ROOT:
+        raise FolderRefused(data_dir, "it belongs to root, and PostgreSQL refuses to run as root")
+    try:
+        return _account(pwd.getpwuid(owner))
+    except KeyError:
+        raise AccountUnavailable(
+            str(owner), f"it owns {data_dir}, but has no name in the user database (/etc/passwd)"
+        ) from None
+
+
+def require_enterable(path: Path, account: Account) -> None:
+    """Raises `PathNotEnterable` when a folder of the path is closed to the account."""
+    closed = account.sh(_FIRST_CLOSED, *reversed(path.parents), path)
+    if closed.returncode:
+        raise PathNotEnterable(
+            path, account.name, _alternative(path, account), closed=Path(closed.stdout)
+        )
+
+
+def enterable_path(path: Path) -> Path:
+    """The path when the database's own account can enter it, else the one that the error names."""
+    path = path.resolve()
+    try:
+        require_enterable(path, database_account(path / "data"))
+    except PathNotEnterable as error:
+        return error.suggestion
+    return path
+
+
+def _alternative(path: Path, account: Account) -> Path:
+    """A folder for this path's data where the account can enter; always the same one."""
+    home = Path("/var/lib") if running_as_root() else account.home / ".local/state"
+    return home / "automation-retry" / hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _system_account() -> Account:
+    try:
+        return _account(pwd.getpwnam(SYSTEM_ACCOUNT))
+    except KeyError:
+        said = _add_system_account()
+    try:
+        return _account(pwd.getpwnam(SYSTEM_ACCOUNT))
+    except KeyError:
+        raise AccountUnavailable(
+            SYSTEM_ACCOUNT,
+            f"it does not exist and could not be made ({said}). Make a system account of this "
+            "name, or start the service as a user without root's rights.",
+        ) from None
+
+
+def _add_system_account() -> str:
+    """Tries to make the account and returns what useradd said; it may also exist by now."""
+    useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if useradd is None:
+        return "there is no useradd"
+    options = ("--system", "--no-create-home", "--home-dir", "/nonexistent")
+    added = subprocess.run(  # noqa: S603 - a system program with fixed arguments
+        [useradd, *options, "--shell", "/usr/sbin/nologin", SYSTEM_ACCOUNT],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return added.stdout.strip()
+
+
+def _account(entry: "pwd.struct_passwd") -> Account:
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, Path(entry.pw_dir))

@@ -1,0 +1,97 @@
+"""Why the embedded PostgreSQL could not be had. Each error carries its data and says what to do."""
+
+from pathlib import Path
+
+
+class EmbeddedPostgresError(Exception):
+    """The embedded PostgreSQL cannot be started, shared or stopped."""
+
+
+class PlatformUnsupported(EmbeddedPostgresError):
+    """The operating system lacks what keeps the embedded PostgreSQL private."""
+
+    def __init__(self, platform: str) -> None:
+        self.platform = platform
+        super().__init__(
+            f"embedded:PATH needs Linux or macOS, not {platform}: it knows its users by their "
+            "accounts, on a Unix socket. Set DATABASE_URL to postgresql://… instead."
+        )
+
+
+class EmbeddedPostgresMissing(EmbeddedPostgresError):
+    """The wheel with PostgreSQL's programs is not installed."""
+
+    def __init__(self, wheel: str, version: int) -> None:
+        self.wheel = wheel
+        self.version = version
+        super().__init__(
+            f"embedded:PATH needs PostgreSQL {version} from the package {wheel}, which is not "
+            "installed: pip install 'automation-retry[embedded]'"
+        )
+
+
+class PathNotEnterable(EmbeddedPostgresError):
+    """A folder on the way to the path is closed to the account that PostgreSQL runs as."""
+
+    def __init__(self, path: Path, user: str, suggestion: Path, *, closed: Path) -> None:
+        self.path = path
+        self.user = user
+        self.suggestion = suggestion
+        self.closed = closed
+        super().__init__(
+            f"embedded:{path} cannot be used: PostgreSQL runs as the user {user}, who cannot enter "
+            f"{closed}; the permissions of that folder are left as they are. "
+            f"Use embedded:{suggestion} instead."
+        )
+
+
+class FolderRefused(EmbeddedPostgresError):
+    """The path cannot be the home of an embedded PostgreSQL; what is there was not changed."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"embedded:{path} cannot be used: {reason}")
+
+
+class DataVersionMismatch(EmbeddedPostgresError):
+    """The data were written by another major version of PostgreSQL."""
+
+    def __init__(self, data_dir: Path, found: str, expected: int) -> None:
+        self.data_dir = data_dir
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"{data_dir} holds data of PostgreSQL {found}, and the installed one is {expected}: "
+            "move them with pg_dump or pg_upgrade, or use another path"
+        )
+
+
+class AccountUnavailable(EmbeddedPostgresError):
+    """There is no operating system account that PostgreSQL could run as."""
+
+    def __init__(self, account: str, reason: str) -> None:
+        self.account = account
+        self.reason = reason
+        super().__init__(f"PostgreSQL cannot run as the user {account}: {reason}")
+
+
+class ProgramFailed(EmbeddedPostgresError):
+    """One of PostgreSQL's programs failed; `output` is the end of what it or the server said."""
+
+    def __init__(self, program: str, output: str) -> None:
+        self.program = program
+        self.output = output
+        super().__init__(f"{program} failed: {output or '(it said nothing)'}")
+
+
+class ServerUnusable(EmbeddedPostgresError):
+    """A server runs on the data, but does not answer or does not let us in."""
+
+    def __init__(self, data_dir: Path, pid: int, reason: str) -> None:
+        self.data_dir = data_dir
+        self.pid = pid
+        self.reason = reason
+        super().__init__(
+            f"the PostgreSQL that runs on {data_dir} (process {pid}) cannot be used: {reason}"
+        )

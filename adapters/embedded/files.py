@@ -1,0 +1,82 @@
+"""Files in the embedded database's folder, written so that neither a crash nor a link harms."""
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from adapters.embedded.account import running_as_root
+
+_UNFINISHED = "new-"
+"""What names start with until the file or folder is complete and renamed."""
+
+
+def open_owned(file: Path, flags: int) -> int:
+    """Opens a file of ours, private to the folder's owner; made where missing, links refused."""
+    flags |= os.O_NOFOLLOW
+    try:
+        descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(file, flags)
+    if running_as_root():
+        # The folder may be a user's who starts the service without root's rights next time.
+        owner = file.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Replaces a file that all may read; what was there, a link too, is not written through."""
+    descriptor, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=file.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(text)
+        os.fchmod(descriptor, 0o644)
+    Path(unfinished).rename(file)
+
+
+def unfinished_folder(parent: Path) -> Path:
+    """A new private folder, to be renamed when it is complete."""
+    return Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
+
+
+def remove_unfinished(parent: Path) -> None:
+    """Removes what processes that were killed did not complete."""
+    for unfinished in parent.glob(f"{_UNFINISHED}*"):
+        if unfinished.is_dir():
+            # A program that outlived its process may still be writing there: next time, then.
+            shutil.rmtree(unfinished, ignore_errors=True)
+        else:
+            unfinished.unlink()
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Puts a file at a second place, for every account to use if its owner may."""
+    mode = Path(source).stat().st_mode
+    if mode & 0o005 == (mode >> 6) & 0o005:  # others may do what its owner may
+        with contextlib.suppress(OSError):  # another file system, or one without hard links
+            os.link(os.path.realpath(source), target)
+            return
+    shutil.copyfile(source, target)
+    Path(target).chmod(0o755 if mode & stat.S_IXUSR else 0o644)
+
+
+def make_parents(path: Path) -> None:
+    """Makes the missing parents of a path as the umask says; those of root can be passed by all."""
+    for folder in reversed(path.parents):
+        if folder.is_dir():
+            continue
+        folder.mkdir(exist_ok=True)  # another process may be making it too
+        if running_as_root():
+            folder.chmod(folder.stat().st_mode & 0o777 | 0o011)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,60 @@
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from attrs import evolve, frozen
+
+from adapters.api_keys import digest
+from adapters.memory.store import MemoryStore
+from application import InvalidApiKey
+from application.ports import ApiKey, Authenticator, Clock
+from domain import Principal
+
+_LAST_USED_AT_LAG = timedelta(minutes=1)
+
+
+@frozen
+class MemoryAuthenticator(Authenticator):
+    """The validity rules of AlgaPSA's `api_keys` and `users`."""
+
+    store: MemoryStore
+    clock: Clock
+
+    async def authenticate(self, api_key: str, tenant: UUID | None = None) -> Principal:
+        now = self.clock()
+        refusal = "there is no such key"
+        for key in self.store.identities.keys_of_digest(digest(api_key)):
+            found = self._refusal(key, tenant, now)
+            if found is None:
+                return self._admit(key, now)
+            refusal = f"{found} (api_key_id {key.api_key_id})"
+        raise InvalidApiKey(refusal)
+
+    def _refusal(self, key: ApiKey, tenant: UUID | None, now: datetime) -> str | None:
+        account = self.store.identities.account(key.tenant, key.user_id)
+        refusals = {
+            "it belongs to another tenant": tenant is not None and key.tenant != tenant,
+            "it is not active": not key.active,
+            "it has expired": key.expires_at is not None and key.expires_at <= now,
+            "its usage limit is reached": (
+                key.usage_limit is not None and key.usage_count >= key.usage_limit
+            ),
+            "its user is not in its tenant": account is None,
+            "its user is inactive": account is not None and not account.active,
+        }
+        return next((reason for reason, holds in refusals.items() if holds), None)
+
+    def _admit(self, key: ApiKey, now: datetime) -> Principal:
+        identities = self.store.identities
+        used = key
+        if key.usage_limit is not None:
+            used = evolve(used, usage_count=key.usage_count + 1)
+        if key.last_used_at is None or now - key.last_used_at >= _LAST_USED_AT_LAG:
+            used = evolve(used, last_used_at=now)
+        if used is not key:
+            identities.replace_key(used)
+        return Principal(
+            tenant=key.tenant,
+            user_id=key.user_id,
+            api_key_id=key.api_key_id,
+            permissions=identities.permissions(key.tenant, key.user_id),
+        )

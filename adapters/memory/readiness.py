@@ -1,0 +1,10 @@
+from collections.abc import Sequence
+
+from application.ports import Readiness
+
+
+class MemoryReadiness(Readiness):
+    """Memory is always there."""
+
+    async def problems(self) -> Sequence[str]:
+        return ()

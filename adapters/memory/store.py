@@ -1,0 +1,129 @@
+"""The committed state of all tenants."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from attrs import define, evolve, field
+
+from adapters.memory.identities import Identities
+from adapters.memory.json_copy import own_copy
+from adapters.memory.message_address import MessageAddress
+from adapters.memory.waiting_messages import WaitingMessages
+from application import ExecutionNotFound, Message
+from domain import Execution, ExecutionStatus, FailedAttempt, Retry
+
+Key = tuple[UUID, UUID]
+"""The tenant and the execution_id."""
+
+_ARCHIVED = (
+    "started_at",
+    "completed_at",
+    "duration_ms",
+    "actions_successful",
+    "actions_failed",
+    "error_message",
+    "error_stack",
+    "failed_action_index",
+)
+
+
+def _key(subject: Execution | FailedAttempt) -> Key:
+    return subject.tenant, subject.execution_id
+
+
+@define(eq=False)
+class MemoryStore:
+    """What is committed. Nothing here awaits, so each method is atomic among tasks.
+
+    The JSON values of executions are copied on their way in and out.
+    """
+
+    _executions: dict[Key, Execution] = field(init=False, factory=dict)
+    _failed_attempts: dict[Key, tuple[FailedAttempt, ...]] = field(init=False, factory=dict)
+    messages: WaitingMessages = field(init=False, factory=WaitingMessages)
+    identities: Identities = field(init=False, factory=Identities)
+
+    def execution(self, tenant: UUID, execution_id: UUID) -> Execution:
+        """Raises ExecutionNotFound when the tenant has no such execution."""
+        return own_copy(self._stored(tenant, execution_id))
+
+    def failed_attempts(self, tenant: UUID, execution_id: UUID) -> Sequence[FailedAttempt]:
+        """Oldest first. Raises ExecutionNotFound when the tenant has no such execution."""
+        self._stored(tenant, execution_id)
+        archived = self._failed_attempts.get((tenant, execution_id), ())
+        return sorted(archived, key=lambda one: one.attempt)
+
+    def add(self, executions: Sequence[Execution]) -> None:
+        """Raises ValueError, and adds none, when one of the ids is taken."""
+        new = {_key(execution): own_copy(execution) for execution in executions}
+        if len(new) < len(executions) or new.keys() & self._executions.keys():
+            raise ValueError("an execution with one of these ids exists already")
+        self._executions |= new
+
+    def report(self, result: Execution) -> bool:
+        """What an engine does: stores the outcome of a run, unless it is a late one.
+
+        A result whose `retry_count` is not the stored one belongs to an attempt that is over: it
+        changes nothing and the answer is False, as for an unknown execution.
+        """
+        stored = self._executions.get(_key(result))
+        if stored is None or stored.retry_count != result.retry_count:
+            return False
+        self.overwrite(result)
+        return True
+
+    def overwrite(self, execution: Execution) -> None:
+        """Stores an execution as it is, whatever was there, as an operator's SQL could."""
+        self._executions[_key(execution)] = own_copy(execution)
+
+    def commit(self, retries: Sequence[Retry], messages: Sequence[Message]) -> frozenset[UUID]:
+        """Writes the retries of unchanged executions with their messages; returns the other ids.
+
+        Raises:
+            ValueError: an attempt or a message is there already; nothing was written.
+        """
+        won = [retry for retry in retries if self._unchanged(retry)]
+        self._check_new_attempts(won)
+        kept = {_key(retry.execution) for retry in won}
+        sent = [message for message in messages if MessageAddress.of(message).execution in kept]
+        self.messages.check_new(sent)
+        changed = {_key(retry.execution): self._retried(retry.execution) for retry in won}
+        self._executions |= changed
+        for retry in won:
+            key = _key(retry.execution)
+            archived = self._failed_attempts.get(key, ())
+            self._failed_attempts[key] = (*archived, retry.failed_attempt)
+        self.messages.add(sent)
+        return frozenset(
+            retry.execution.execution_id for retry in retries if _key(retry.execution) not in kept
+        )
+
+    def _stored(self, tenant: UUID, execution_id: UUID) -> Execution:
+        try:
+            return self._executions[tenant, execution_id]
+        except KeyError:
+            raise ExecutionNotFound(execution_id) from None
+
+    def _unchanged(self, retry: Retry) -> bool:
+        attempt = retry.failed_attempt
+        stored = self._executions.get(_key(attempt))
+        return (
+            stored is not None
+            and stored.status is ExecutionStatus.FAILED
+            and stored.retry_count == attempt.attempt - 1
+            and all(getattr(stored, name) == getattr(attempt, name) for name in _ARCHIVED)
+        )
+
+    def _check_new_attempts(self, retries: Sequence[Retry]) -> None:
+        keys = set[Key]()
+        for retry in retries:
+            key, attempt = _key(retry.execution), retry.failed_attempt.attempt
+            archived = (one.attempt for one in self._failed_attempts.get(key, ()))
+            if key in keys or attempt in archived:
+                raise ValueError(f"attempt {attempt} of execution {key[1]} is archived already")
+            keys.add(key)
+
+    def _retried(self, retried: Execution) -> Execution:
+        """Takes over what a retry changes and leaves what others may have written meanwhile."""
+        changes = {name: getattr(retried, name) for name in ("status", "retry_count", *_ARCHIVED)}
+        return evolve(self._executions[_key(retried)], **changes)

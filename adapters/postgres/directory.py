@@ -1,0 +1,131 @@
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from attrs import frozen
+
+from adapters.api_keys import digest, new_api_key
+from adapters.postgres import statements
+from adapters.postgres.database import Connection, Database
+from adapters.postgres.rows import from_row
+from application.ports import ApiKey, Directory, User
+from domain import Permission
+
+
+@frozen
+class PostgresDirectory(Directory):
+    """AlgaPSA's identity tables in a database of one's own."""
+
+    database: Database
+
+    async def ensure_user(
+        self,
+        *,
+        tenant: UUID,
+        company_name: str,
+        username: str,
+        email: str,
+        permissions: frozenset[Permission],
+    ) -> User:
+        async with self.database.connection() as connection, connection.transaction():
+            # Names are not unique in these tables, so the look-ups below need it to themselves.
+            await connection.execute(statements.LOCK_DIRECTORY)
+            await connection.execute(
+                statements.ENSURE_TENANT,
+                {"tenant": tenant, "company_name": company_name, "email": email},
+            )
+            user = await self._ensure_user(connection, tenant, username, email)
+            role_id = await self._ensure_role(connection, user)
+            for permission in sorted(permissions, key=str):
+                await self._grant(connection, tenant, role_id, permission)
+            return user
+
+    async def _ensure_user(
+        self, connection: Connection, tenant: UUID, username: str, email: str
+    ) -> User:
+        cursor = await connection.execute(
+            statements.FIND_USER, {"username": username, "tenant": tenant}
+        )
+        if row := await cursor.fetchone():
+            return from_row(row, User)
+        user = User(tenant=tenant, user_id=uuid4(), username=username)
+        await connection.execute(
+            statements.ADD_USER,
+            {"tenant": tenant, "user_id": user.user_id, "username": username, "email": email},
+        )
+        return user
+
+    async def _ensure_role(self, connection: Connection, user: User) -> UUID:
+        role = {"tenant": user.tenant, "role_name": f"automation-retry: {user.username}"}
+        cursor = await connection.execute(statements.FIND_ROLE, role)
+        if row := await cursor.fetchone():
+            role_id: UUID = row["role_id"]
+        else:
+            role_id = uuid4()
+            await connection.execute(statements.ADD_ROLE, role | {"role_id": role_id})
+        await connection.execute(
+            statements.ENSURE_USER_ROLE,
+            {"tenant": user.tenant, "user_id": user.user_id, "role_id": role_id},
+        )
+        return role_id
+
+    async def _grant(
+        self, connection: Connection, tenant: UUID, role_id: UUID, permission: Permission
+    ) -> None:
+        wanted = {
+            "tenant": tenant,
+            "resource": permission.resource,
+            "action": permission.action,
+        }
+        cursor = await connection.execute(statements.FIND_PERMISSION, wanted)
+        if row := await cursor.fetchone():
+            permission_id: UUID = row["permission_id"]
+        else:
+            permission_id = uuid4()
+            await connection.execute(
+                statements.ADD_PERMISSION, wanted | {"permission_id": permission_id}
+            )
+        await connection.execute(
+            statements.GRANT,
+            {"tenant": tenant, "role_id": role_id, "permission_id": permission_id},
+        )
+
+    async def create_api_key(
+        self,
+        *,
+        user: User,
+        description: str | None = None,
+        expires_at: datetime | None = None,
+        usage_limit: int | None = None,
+        api_key: str | None = None,
+    ) -> str:
+        plain = api_key or new_api_key()
+        async with self.database.connection() as connection:
+            await connection.execute(
+                statements.ADD_API_KEY,
+                {
+                    "tenant": user.tenant,
+                    "api_key_id": uuid4(),
+                    "digest": digest(plain),
+                    "user_id": user.user_id,
+                    "description": description,
+                    "expires_at": expires_at,
+                    "usage_limit": usage_limit,
+                },
+            )
+        return plain
+
+    async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
+        rows = await self.database.fetch(
+            statements.FIND_USER, {"username": username, "tenant": tenant}
+        )
+        return [from_row(row, User) for row in rows]
+
+    async def api_keys(self, tenant: UUID | None = None) -> Sequence[ApiKey]:
+        rows = await self.database.fetch(statements.API_KEYS, {"tenant": tenant})
+        return [from_row(row, ApiKey) for row in rows]
+
+    async def revoke_api_key(self, api_key_id: UUID) -> bool:
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(statements.REVOKE_API_KEY, {"api_key_id": api_key_id})
+            return cursor.rowcount > 0

@@ -1,0 +1,89 @@
+"""Between rows and the domain: rows arrive typed by the driver, records leave as JSON."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from cattrs.preconf.orjson import make_converter
+from psycopg.types.json import Jsonb
+
+from adapters.json_codec import converter, kind_of, message_body
+from application import ExecutionJob, Message
+from domain import Execution, Retry
+
+T = TypeVar("T")
+
+
+def _moment(value: datetime | str, _: type[datetime]) -> datetime:
+    # Columns come as datetimes in the session's zone; the times in logs are JSON.
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+_rows = make_converter(detailed_validation=False)
+_rows.register_structure_hook(datetime, _moment)
+_rows.register_structure_hook(UUID, lambda value, _: value)
+
+
+def from_row(row: Mapping[str, Any], cls: type[T]) -> T:
+    """The value that a row holds under the names of its attributes."""
+    return _rows.structure(row, cls)
+
+
+def execution_records(executions: Iterable[Execution]) -> Jsonb:
+    """What ADD_EXECUTIONS reads."""
+    return Jsonb([converter.unstructure(execution) for execution in executions])
+
+
+_CLEARED = (
+    "started_at",
+    "completed_at",
+    "duration_ms",
+    "actions_successful",
+    "actions_failed",
+    "error_message",
+    "error_stack",
+    "failed_action_index",
+)
+
+
+def change_records(retries: Iterable[Retry]) -> Jsonb:
+    """What COMMIT reads of executions: the new values, and those that were read as `was_…`."""
+    return Jsonb([_change(retry) for retry in retries])
+
+
+def _change(retry: Retry) -> dict[str, Any]:
+    execution, attempt = retry.execution, retry.failed_attempt
+    record: dict[str, Any] = {
+        "tenant": execution.tenant,
+        "execution_id": execution.execution_id,
+        "status": execution.status.value,
+        "retry_count": execution.retry_count,
+        "attempt": attempt.attempt,
+        "retried_at": attempt.retried_at,
+        "retried_by": attempt.retried_by,
+        "api_key_id": attempt.api_key_id,
+        "request_id": attempt.request_id,
+    }
+    for name in _CLEARED:
+        record[name] = getattr(execution, name)
+        record[f"was_{name}"] = getattr(attempt, name)
+    return record
+
+
+def message_records(messages: Iterable[Message]) -> Jsonb:
+    """What COMMIT reads of messages."""
+    return Jsonb([_message(message) for message in messages])
+
+
+def _message(message: Message) -> dict[str, Any]:
+    subject = message if isinstance(message, ExecutionJob) else message.retried
+    return {
+        "tenant": subject.tenant,
+        "id": message.id,
+        "kind": kind_of(message).value,
+        "execution_id": subject.execution_id,
+        "attempt": subject.attempt,
+        "body": message_body(message),
+    }

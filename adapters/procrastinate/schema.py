@@ -1,0 +1,80 @@
+"""Procrastinate's own tables, which it leaves to its users to make and to keep up to date."""
+
+from pathlib import Path
+from typing import Any, Final, LiteralString
+
+import psycopg
+from attrs import frozen
+from procrastinate.schema import SchemaManager
+from psycopg.rows import dict_row, scalar_row
+
+from adapters.procrastinate.engine import Connect
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(4158023871920416323)"
+_STATE: Final = """
+SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS made,
+       to_regclass('automation_retry_procrastinate') IS NOT NULL AS ours
+"""
+_CREATE: Final = "CREATE TABLE automation_retry_procrastinate (migration text PRIMARY KEY)"
+_APPLIED: Final = "SELECT migration FROM automation_retry_procrastinate"
+_MARK: Final = "INSERT INTO automation_retry_procrastinate SELECT unnest(%(names)s::text[])"
+
+
+@frozen
+class ProcrastinateSchema:
+    """Makes the tables, and upgrades those that it made when Procrastinate brings migrations.
+
+    Tables that were there before are somebody else's and stay as they are.
+    """
+
+    connect: Connect
+
+    async def migrate(self) -> list[str]:
+        """Applies what is missing, under a lock, all or nothing; returns what was applied."""
+        async with self.connect() as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            await connection.execute("SET LOCAL lock_timeout = 0")
+            await connection.execute(_LOCK)
+            state = await _only_row(connection, _STATE)
+            if not state["made"]:
+                await connection.execute(SchemaManager.get_schema(), prepare=False)
+                await connection.execute(_CREATE)
+                await connection.execute(_MARK, {"names": sorted(_migrations())})
+                return ["procrastinate"]
+            if not state["ours"]:
+                return []
+            return await _upgrade(connection)
+
+    async def missing(self) -> list[str]:
+        """What `migrate` would apply."""
+        async with self.connect() as connection:
+            state = await _only_row(connection, _STATE)
+            if not state["made"]:
+                return ["procrastinate"]
+            return await _unapplied(connection) if state["ours"] else []
+
+
+def _migrations() -> dict[str, Path]:
+    return {path.stem: path for path in Path(SchemaManager.get_migrations_path()).glob("*.sql")}
+
+
+async def _unapplied(connection: psycopg.AsyncConnection[Any]) -> list[str]:
+    cursor = await connection.cursor(row_factory=scalar_row).execute(_APPLIED)
+    applied = set(await cursor.fetchall())
+    return sorted(_migrations().keys() - applied)
+
+
+async def _upgrade(connection: psycopg.AsyncConnection[Any]) -> list[str]:
+    names = await _unapplied(connection)
+    migrations = _migrations()
+    for name in names:
+        await connection.execute(migrations[name].read_text("utf-8"), prepare=False)
+    await connection.execute(_MARK, {"names": names})
+    return [f"procrastinate {name}" for name in names]
+
+
+async def _only_row(
+    connection: psycopg.AsyncConnection[Any], statement: LiteralString
+) -> dict[str, Any]:
+    cursor = await connection.cursor(row_factory=dict_row).execute(statement)
+    return await cursor.fetchone() or {}

@@ -1,0 +1,40 @@
+"""What the service does: use cases on ports. Knows the domain and no framework."""
+
+from application.errors import (
+    ApiKeyRequired,
+    ApplicationError,
+    DeliveryError,
+    EngineUnavailable,
+    ExecutionNotFound,
+    InvalidApiKey,
+    MessageRefused,
+    RetryConflict,
+    StorageUnavailable,
+)
+from application.get_execution import ExecutionSeen, GetExecution
+from application.list_failed_attempts import ListFailedAttempts
+from application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
+from application.relay_outbox import Relayed, RelayOutbox
+from application.retry_execution import RetryExecution
+
+__all__ = [
+    "ApiKeyRequired",
+    "ApplicationError",
+    "DeliveryError",
+    "EngineUnavailable",
+    "ExecutionJob",
+    "ExecutionNotFound",
+    "ExecutionSeen",
+    "GetExecution",
+    "InvalidApiKey",
+    "ListFailedAttempts",
+    "Message",
+    "MessageKind",
+    "MessageRefused",
+    "RelayOutbox",
+    "Relayed",
+    "RetriedEvent",
+    "RetryConflict",
+    "RetryExecution",
+    "StorageUnavailable",
+]

@@ -1,0 +1,38 @@
+from uuid import UUID
+
+from attrs import frozen
+
+from application.ports import Authorizer, ExecutionRepository
+from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Principal, parse_execution_id
+
+
+@frozen(kw_only=True)
+class ExecutionSeen:
+    """An execution as one principal sees it."""
+
+    execution: Execution
+    may_retry: bool
+    """Whether this principal's retry would be allowed now."""
+
+
+@frozen
+class GetExecution:
+    """One execution of the principal's tenant."""
+
+    authorizer: Authorizer
+    executions: ExecutionRepository
+
+    async def __call__(self, principal: Principal, execution_id: UUID | str) -> ExecutionSeen:
+        """The execution as last committed.
+
+        Raises:
+            PermissionDenied: the principal lacks `automation:read`.
+            InvalidExecutionId: the text is not an execution id.
+            ExecutionNotFound: the principal's tenant has no such execution.
+            StorageUnavailable: the storage did not answer.
+        """
+        await self.authorizer.require(principal, AUTOMATION_READ)
+        wanted = parse_execution_id(str(execution_id))
+        execution = await self.executions.get(principal.tenant, wanted)
+        may_execute = await self.authorizer.permits(principal, AUTOMATION_EXECUTE)
+        return ExecutionSeen(execution=execution, may_retry=execution.retryable and may_execute)

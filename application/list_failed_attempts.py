@@ -1,0 +1,31 @@
+from uuid import UUID
+
+from attrs import frozen
+
+from application.ports import Authorizer, ExecutionRepository, Page
+from domain import AUTOMATION_READ, FailedAttempt, Principal, parse_execution_id
+
+
+@frozen
+class ListFailedAttempts:
+    """What the retries of one execution archived."""
+
+    authorizer: Authorizer
+    executions: ExecutionRepository
+
+    async def __call__(
+        self, principal: Principal, execution_id: UUID | str, *, page: int = 1, limit: int = 25
+    ) -> Page[FailedAttempt]:
+        """One page of the archived attempts, newest first; `page` counts from 1.
+
+        Raises:
+            PermissionDenied: the principal lacks `automation:read`.
+            InvalidExecutionId: the text is not an execution id.
+            ExecutionNotFound: the principal's tenant has no such execution.
+            StorageUnavailable: the storage did not answer.
+        """
+        await self.authorizer.require(principal, AUTOMATION_READ)
+        wanted = parse_execution_id(str(execution_id))
+        return await self.executions.failed_attempts(
+            principal.tenant, wanted, page=page, limit=limit
+        )

@@ -1,0 +1,28 @@
+"""What the use cases need from outside. Adapters subclass these protocols."""
+
+from application.ports.access import ApiKey, Authenticator, Authorizer, Directory, User
+from application.ports.ambient import Clock, NewId, NewUnitOfWork
+from application.ports.delivery import EventBus, ExecutionQueue
+from application.ports.execution_repository import ExecutionRepository, Page
+from application.ports.outbox import Claim, Outbox
+from application.ports.readiness import Readiness
+from application.ports.unit_of_work import UnitOfWork
+
+__all__ = [
+    "ApiKey",
+    "Authenticator",
+    "Authorizer",
+    "Claim",
+    "Clock",
+    "Directory",
+    "EventBus",
+    "ExecutionQueue",
+    "ExecutionRepository",
+    "NewId",
+    "NewUnitOfWork",
+    "Outbox",
+    "Page",
+    "Readiness",
+    "UnitOfWork",
+    "User",
+]

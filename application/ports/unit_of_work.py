@@ -1,0 +1,48 @@
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import UUID
+
+from application.ports.delivery import EventBus, ExecutionQueue
+from application.ports.execution_repository import ExecutionRepository
+from domain import Retry
+
+
+class UnitOfWork(Protocol):
+    """Collects what a use case changed and commits all of it or nothing.
+
+    Leaving the context without `commit` drops everything that was staged.
+    """
+
+    executions: ExecutionRepository
+    """Reads see what was committed, not what is staged here."""
+    queue: ExecutionQueue
+    events: EventBus
+
+    async def __aenter__(self) -> Self:
+        """Begins with nothing staged."""
+        ...
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Drops what was not committed."""
+        ...
+
+    def record(self, retry: Retry) -> None:
+        """Stages the execution's new state and the archived attempt."""
+        ...
+
+    async def commit(self) -> frozenset[UUID]:
+        """Writes everything staged as one atomic change and returns the ids that lost a race.
+
+        An execution that changed since it was read is left as it is, together with its attempt,
+        job and event; the others are written. So of concurrent retries of one execution exactly
+        one wins.
+
+        Raises:
+            StorageUnavailable: the outcome is unknown, all or nothing.
+        """
+        ...

@@ -1,0 +1,63 @@
+from uuid import UUID
+
+from attrs import frozen
+
+from application.errors import RetryConflict
+from application.messages import ExecutionJob, RetriedEvent
+from application.ports import Authorizer, Clock, NewId, NewUnitOfWork
+from domain import AUTOMATION_EXECUTE, Execution, Principal, parse_execution_id
+
+# Every lost race means that somebody else's change was committed, so one reload nearly always
+# settles it; the bound only keeps a storage whose reads lag behind from holding a caller for ever.
+_MAX_ROUNDS = 8
+
+
+@frozen
+class RetryExecution:
+    """Puts a failed execution back to pending: archived, queued, announced, or nothing at all."""
+
+    authorizer: Authorizer
+    new_unit_of_work: NewUnitOfWork
+    clock: Clock
+    new_id: NewId
+
+    async def __call__(
+        self, principal: Principal, execution_id: UUID | str, *, request_id: str | None = None
+    ) -> Execution:
+        """The execution as committed; its job and event are committed with it.
+
+        Checked in this order: permission, form of the id, existence, state.
+
+        Raises:
+            PermissionDenied: the principal lacks `automation:execute`.
+            InvalidExecutionId: the text is not an execution id.
+            ExecutionNotFound: the principal's tenant has no such execution.
+            ExecutionNotFailed: only a failed execution may be retried.
+            RetryConflict: others kept changing the execution; nothing was written.
+            StorageUnavailable: all or nothing was written.
+        """
+        await self.authorizer.require(principal, AUTOMATION_EXECUTE)
+        wanted = parse_execution_id(str(execution_id))
+        for _ in range(_MAX_ROUNDS):
+            async with self.new_unit_of_work() as work:
+                execution = await work.executions.get(principal.tenant, wanted)
+                retry = execution.retry(at=self.clock(), by=principal, request_id=request_id)
+                work.record(retry)
+                await work.queue.enqueue(
+                    [
+                        ExecutionJob(
+                            id=self.new_id(),
+                            tenant=retry.event.tenant,
+                            execution_id=retry.event.execution_id,
+                            automation_rule_id=retry.event.automation_rule_id,
+                            attempt=retry.event.attempt,
+                            requested_at=retry.event.retried_at,
+                            requested_by=retry.event.retried_by,
+                            request_id=request_id,
+                        )
+                    ]
+                )
+                await work.events.publish([RetriedEvent(id=self.new_id(), retried=retry.event)])
+                if not await work.commit():
+                    return retry.execution
+        raise RetryConflict(wanted)

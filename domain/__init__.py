@@ -1,0 +1,33 @@
+"""What an execution is, and the one move it allows. Knows nothing but Python and attrs."""
+
+from domain.errors import DomainError, ExecutionNotFailed, InvalidExecutionId, PermissionDenied
+from domain.execution import (
+    Execution,
+    ExecutionRetried,
+    ExecutionStatus,
+    FailedAttempt,
+    LogEntry,
+    LogLevel,
+    Retry,
+    parse_execution_id,
+)
+from domain.principal import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission, Principal
+
+__all__ = [
+    "AUTOMATION_EXECUTE",
+    "AUTOMATION_READ",
+    "DomainError",
+    "Execution",
+    "ExecutionNotFailed",
+    "ExecutionRetried",
+    "ExecutionStatus",
+    "FailedAttempt",
+    "InvalidExecutionId",
+    "LogEntry",
+    "LogLevel",
+    "Permission",
+    "PermissionDenied",
+    "Principal",
+    "Retry",
+    "parse_execution_id",
+]

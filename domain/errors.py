@@ -1,0 +1,41 @@
+"""What the domain refuses. Each error carries its data and writes its own message."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.execution import ExecutionStatus
+    from domain.principal import Permission
+
+
+class DomainError(Exception):
+    """A request that the rules of the domain refuse."""
+
+
+class InvalidExecutionId(DomainError):
+    """The text is not an execution id (`8-4-4-4-12` hexadecimal digits and nothing around it)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__("Invalid automation ID format")
+
+
+class ExecutionNotFailed(DomainError):
+    """Only a failed execution may be retried."""
+
+    def __init__(self, execution_id: "UUID", status: "ExecutionStatus", retry_count: int) -> None:
+        self.execution_id = execution_id
+        self.status = status
+        self.retry_count = retry_count
+        super().__init__(
+            f"Only failed executions can be retried; execution {execution_id} is {status.value}"
+        )
+
+
+class PermissionDenied(DomainError):
+    """The principal lacks a permission."""
+
+    def __init__(self, permission: "Permission") -> None:
+        self.permission = permission
+        super().__init__(f"Permission denied: Cannot {permission.action} {permission.resource}")

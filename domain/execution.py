@@ -1,0 +1,220 @@
+"""An automation execution, and the one move this service makes with it: failed → pending.
+
+Fields and names are those of AlgaPSA's `automation_executions`, plus `retry_count`.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from attrs import Attribute, evolve, field, frozen
+from attrs.validators import ge, instance_of, optional
+
+from domain.errors import ExecutionNotFailed, InvalidExecutionId
+from domain.principal import Principal
+
+
+class ExecutionStatus(Enum):
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    SKIPPED = "skipped"
+
+
+class LogLevel(Enum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+_EXECUTION_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def parse_execution_id(text: str) -> UUID:
+    """The id that `text` spells in AlgaPSA's form: `8-4-4-4-12` hexadecimal digits, any case.
+
+    Raises:
+        InvalidExecutionId: anything else, the other spellings that `UUID` would take included.
+    """
+    if not _EXECUTION_ID.fullmatch(text):
+        raise InvalidExecutionId(text)
+    return UUID(text)
+
+
+def _aware(_instance: object, attribute: "Attribute[Any]", value: datetime | None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, datetime):
+        raise TypeError(f"{attribute.name} must be a datetime, got {value!r}")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise ValueError(f"{attribute.name} must carry a time zone, got {value!r}")
+
+
+def _whole(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a whole number, got {value!r}")
+
+
+def _duration(_instance: object, attribute: "Attribute[Any]", value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{attribute.name} must be a number of ms from 0, got {value!r}")
+
+
+def _as_tuple(entries: "Iterable[LogEntry]") -> "tuple[LogEntry, ...]":
+    return tuple(entries)
+
+
+_COUNT = [_whole, ge(0)]
+
+
+@frozen(kw_only=True)
+class LogEntry:
+    """One line of an execution's log."""
+
+    timestamp: datetime | None = field(default=None, validator=_aware)
+    level: LogLevel = field(validator=instance_of(LogLevel))
+    message: str = field(validator=instance_of(str))
+    action_index: int | None = field(default=None, validator=optional(_whole))
+    metadata: Mapping[str, Any] | None = None
+
+
+@frozen(kw_only=True)
+class FailedAttempt:
+    """What a retry cleared from an execution, and who asked for it when."""
+
+    tenant: UUID
+    execution_id: UUID
+    attempt: int = field(validator=[_whole, ge(1)])
+    """1 for the first run that failed; the `retry_count` that its retry brought about."""
+    retried_at: datetime = field(validator=[instance_of(datetime), _aware])
+    retried_by: UUID
+    api_key_id: UUID | None = None
+    request_id: str | None = None
+    started_at: datetime = field(validator=[instance_of(datetime), _aware])
+    completed_at: datetime | None = field(default=None, validator=_aware)
+    duration_ms: float | None = field(default=None, validator=_duration)
+    actions_successful: int = field(validator=_COUNT)
+    actions_failed: int = field(validator=_COUNT)
+    error_message: str | None = None
+    error_stack: str | None = None
+    failed_action_index: int | None = None
+
+
+@frozen(kw_only=True)
+class ExecutionRetried:
+    """A failed execution went back to pending."""
+
+    tenant: UUID
+    execution_id: UUID
+    automation_rule_id: UUID
+    attempt: int
+    """The execution's new `retry_count`: the generation that the next run belongs to."""
+    retried_at: datetime
+    retried_by: UUID
+    api_key_id: UUID | None = None
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Retry:
+    """One retry, decided: what the execution becomes, what is archived, what happened."""
+
+    execution: "Execution"
+    failed_attempt: FailedAttempt
+    event: ExecutionRetried
+
+
+@frozen(kw_only=True)
+class Execution:
+    """One run of an automation rule. Times are aware; `duration_ms` is in milliseconds."""
+
+    tenant: UUID = field(validator=instance_of(UUID))
+    execution_id: UUID = field(validator=instance_of(UUID))
+    automation_rule_id: UUID = field(validator=instance_of(UUID))
+    status: ExecutionStatus = field(validator=instance_of(ExecutionStatus))
+    started_at: datetime = field(validator=[instance_of(datetime), _aware])
+    completed_at: datetime | None = field(default=None, validator=_aware)
+    duration_ms: float | None = field(default=None, validator=_duration)
+    actions_total: int = field(validator=_COUNT)
+    actions_successful: int = field(default=0, validator=_COUNT)
+    actions_failed: int = field(default=0, validator=_COUNT)
+    error_message: str | None = None
+    error_stack: str | None = None
+    failed_action_index: int | None = field(default=None, validator=optional(_whole))
+    trigger_data: Mapping[str, Any] = field(factory=dict)
+    execution_context: Mapping[str, Any] = field(factory=dict)
+    logs: tuple[LogEntry, ...] = field(default=(), converter=_as_tuple)
+    retry_count: int = field(default=0, validator=_COUNT)
+    """How often it was retried; an engine's late result of an older generation is void."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.actions_successful + self.actions_failed > self.actions_total:
+            raise ValueError(
+                f"actions_successful ({self.actions_successful}) + actions_failed "
+                f"({self.actions_failed}) must not exceed actions_total ({self.actions_total})"
+            )
+
+    @property
+    def retryable(self) -> bool:
+        """Whether `retry` is allowed in this state."""
+        return self.status is ExecutionStatus.FAILED
+
+    def retry(self, *, at: datetime, by: Principal, request_id: str | None = None) -> Retry:
+        """Puts a failed execution back to pending; together the results lose no value.
+
+        Raises:
+            ExecutionNotFailed: in any other state.
+        """
+        if not self.retryable:
+            raise ExecutionNotFailed(self.execution_id, self.status, self.retry_count)
+        attempt = self.retry_count + 1
+        return Retry(
+            execution=evolve(
+                self,
+                status=ExecutionStatus.PENDING,
+                started_at=at,
+                completed_at=None,
+                duration_ms=None,
+                actions_successful=0,
+                actions_failed=0,
+                error_message=None,
+                error_stack=None,
+                failed_action_index=None,
+                retry_count=attempt,
+            ),
+            failed_attempt=FailedAttempt(
+                tenant=self.tenant,
+                execution_id=self.execution_id,
+                attempt=attempt,
+                retried_at=at,
+                retried_by=by.user_id,
+                api_key_id=by.api_key_id,
+                request_id=request_id,
+                started_at=self.started_at,
+                completed_at=self.completed_at,
+                duration_ms=self.duration_ms,
+                actions_successful=self.actions_successful,
+                actions_failed=self.actions_failed,
+                error_message=self.error_message,
+                error_stack=self.error_stack,
+                failed_action_index=self.failed_action_index,
+            ),
+            event=ExecutionRetried(
+                tenant=self.tenant,
+                execution_id=self.execution_id,
+                automation_rule_id=self.automation_rule_id,
+                attempt=attempt,
+                retried_at=at,
+                retried_by=by.user_id,
+                api_key_id=by.api_key_id,
+                request_id=request_id,
+            ),
+        )

@@ -1,0 +1,144 @@
+"""The composition root: which adapter stands behind which port. Nothing is opened here."""
+
+from datetime import UTC, datetime
+from time import monotonic_ns
+from uuid import uuid4
+
+from dependency_injector import containers, providers
+
+from adapters.granted_permissions import GrantedPermissions
+from adapters.memory import (
+    MemoryAuthenticator,
+    MemoryBus,
+    MemoryDirectory,
+    MemoryExecutionRepository,
+    MemoryOutbox,
+    MemoryQueue,
+    MemoryReadiness,
+    MemoryStore,
+    MemoryUnitOfWork,
+)
+from adapters.postgres import (
+    Database,
+    PostgresAuthenticator,
+    PostgresDirectory,
+    PostgresExecutions,
+    PostgresOutbox,
+    PostgresReadiness,
+    PostgresUnitOfWork,
+    Schema,
+)
+from adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue, ProcrastinateSchema
+from application import GetExecution, ListFailedAttempts, RelayOutbox, RetryExecution
+from entrypoints.http import Api, RateLimiter
+from entrypoints.relay import Relay, WakeUp
+from entrypoints.settings import Settings
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything the service is made of, for one set of settings."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    clock = providers.Object(_utc_now)
+    new_id = providers.Object(uuid4)
+    wake_up = providers.Singleton(WakeUp)
+
+    _storage = settings.provided.database_url.kind.value
+
+    # Pools are made closed, in Singletons, and opened by `opened`: an async Resource would turn
+    # everything that depends on it into futures.
+    database = providers.Singleton(
+        Database,
+        settings.provided.database_url.text,
+        min_size=settings.provided.pool_min_size,
+        max_size=settings.provided.pool_max_size,
+        timeout=settings.provided.pool_timeout_s,
+    )
+    schema = providers.Factory(Schema, database)
+    procrastinate_schema = providers.Factory(ProcrastinateSchema, database.provided.connection)
+    memory_store = providers.Singleton(MemoryStore)
+
+    executions = providers.Selector(
+        _storage,
+        memory=providers.Singleton(MemoryExecutionRepository, memory_store),
+        postgresql=providers.Singleton(PostgresExecutions, database),
+    )
+    new_unit_of_work = providers.Selector(
+        _storage,
+        memory=providers.Factory(MemoryUnitOfWork, memory_store, on_commit=wake_up),
+        postgresql=providers.Factory(PostgresUnitOfWork, database, on_commit=wake_up),
+    )
+    outbox = providers.Selector(
+        _storage,
+        memory=providers.Singleton(MemoryOutbox, memory_store),
+        postgresql=providers.Singleton(PostgresOutbox, database),
+    )
+    authenticator = providers.Selector(
+        _storage,
+        memory=providers.Singleton(MemoryAuthenticator, memory_store, clock),
+        postgresql=providers.Singleton(PostgresAuthenticator, database),
+    )
+    directory = providers.Selector(
+        _storage,
+        memory=providers.Singleton(MemoryDirectory, memory_store, clock, new_id),
+        postgresql=providers.Singleton(PostgresDirectory, database),
+    )
+    readiness = providers.Selector(
+        _storage,
+        memory=providers.Singleton(MemoryReadiness),
+        postgresql=providers.Singleton(
+            PostgresReadiness,
+            settings.provided.database_url.text,
+            providers.List(schema, procrastinate_schema),
+        ),
+    )
+    authorizer = providers.Singleton(GrantedPermissions)
+
+    memory_queue = providers.Singleton(MemoryQueue)
+    memory_bus = providers.Singleton(MemoryBus)
+    queue = providers.Selector(
+        settings.provided.job_engine.value,
+        memory=memory_queue,
+        procrastinate=providers.Singleton(ProcrastinateQueue, database.provided.joined),
+    )
+    bus = providers.Selector(
+        settings.provided.event_engine.value,
+        memory=memory_bus,
+        procrastinate=providers.Singleton(ProcrastinateBus, database.provided.joined),
+    )
+
+    retry_execution = providers.Singleton(
+        RetryExecution, authorizer, new_unit_of_work.provider, clock, new_id
+    )
+    get_execution = providers.Singleton(GetExecution, authorizer, executions)
+    list_failed_attempts = providers.Singleton(ListFailedAttempts, authorizer, executions)
+    relay_outbox = providers.Singleton(RelayOutbox, outbox, queue, bus)
+
+    relay = providers.Factory(
+        Relay,
+        relay_outbox,
+        wake_up,
+        settings.provided.relay_batch,
+        settings.provided.relay_poll_s,
+    )
+    rate_limiter = providers.Singleton(
+        RateLimiter,
+        enforce=settings.provided.rate_limit_enforce,
+        monotonic_ns=providers.Object(monotonic_ns),
+        clock=clock,
+    )
+    api = providers.Factory(
+        Api,
+        authenticator=authenticator,
+        authorizer=authorizer,
+        retry_execution=retry_execution,
+        get_execution=get_execution,
+        list_failed_attempts=list_failed_attempts,
+        readiness=readiness,
+        rate_limiter=rate_limiter,
+        rule_links=settings.provided.rule_links,
+    )

@@ -1,0 +1,157 @@
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import click
+from attrs import define, field, frozen
+
+from adapters.api_keys import new_api_key
+from adapters.embedded import enterable_path
+from adapters.json_codec import converter
+from application import ExecutionNotFound
+from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus, Permission
+from entrypoints.container import Container
+from entrypoints.demo.engine import memory_engine, procrastinate_engine
+from entrypoints.demo.executions import COUNT, execution, execution_id, executions
+from entrypoints.lifecycle import migrate_database, running_database
+from entrypoints.logging import configure_logging
+from entrypoints.server import address_of, serve_here
+from entrypoints.settings import PREFIX, Settings, StorageKind, read_settings
+
+
+@frozen(kw_only=True)
+class DemoTenant:
+    """Who may come in; kept beside the data, so that the keys stay the same."""
+
+    tenant: UUID = field(factory=uuid4)
+    operator_key: str = field(factory=new_api_key)
+    """May retry and read."""
+    viewer_key: str = field(factory=new_api_key)
+    """May only read."""
+
+
+def run_demo(data: Path, listening: socket.socket) -> None:
+    """Serves the demo from what is under `data` until SIGINT or SIGTERM.
+
+    Raises:
+        EmbeddedPostgresError: its database cannot be started; the message says what to do.
+    """
+    wanted = (data / "postgres").resolve()
+    place = enterable_path(wanted)
+    settings = read_settings(
+        {f"{PREFIX}_LOG_FORMAT": "console", **os.environ, "DATABASE_URL": f"embedded:{place}"}
+    )
+    configure_logging(settings.log_format, settings.log_level)
+    click.echo("Starting PostgreSQL …" + (f" under {place}" if place != wanted else ""))
+    tenant = _kept_tenant(data / "tenant.json")
+    with running_database(settings) as running:
+        asyncio.run(migrate_database(running))
+        demo = _Demo(tenant, listening)
+        serve_here(running, listening, surroundings=demo.alive, on_started=demo.greet)
+    click.echo("The demo has ended; its data are kept.")
+
+
+def serve_memory(settings: Settings, listening: socket.socket) -> None:
+    """Serves from memory. Nobody could get in from outside, so it starts with the demo's tenant."""
+    demo = _Demo(DemoTenant(), listening)
+    serve_here(settings, listening, surroundings=demo.alive, on_started=demo.greet)
+
+
+def _kept_tenant(file: Path) -> DemoTenant:
+    if file.exists():
+        return converter.loads(file.read_bytes(), DemoTenant)
+    tenant = DemoTenant()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as kept:
+        kept.write(converter.dumps(tenant))
+    return tenant
+
+
+@define
+class _Demo:
+    tenant: DemoTenant
+    listening: socket.socket
+    _failed: UUID | None = field(default=None, init=False)
+
+    @asynccontextmanager
+    async def alive(self, container: Container) -> AsyncIterator[None]:
+        """The demo's tenant and its engine, around a running service."""
+        await self._make_users(container)
+        self._failed = await self._make_executions(container)
+        database_url = container.settings().database_url
+        engine = (
+            memory_engine(container.memory_store(), container.memory_queue())
+            if database_url.kind is StorageKind.MEMORY
+            else procrastinate_engine(database_url.text)
+        )
+        async with engine:
+            yield
+
+    async def _make_users(self, container: Container) -> None:
+        for username, api_key, permissions in (
+            ("operator", self.tenant.operator_key, {AUTOMATION_EXECUTE, AUTOMATION_READ}),
+            ("viewer", self.tenant.viewer_key, {AUTOMATION_READ}),
+        ):
+            await self._make_user(container, username, api_key, frozenset(permissions))
+
+    async def _make_user(
+        self, container: Container, username: str, api_key: str, permissions: frozenset[Permission]
+    ) -> None:
+        directory = container.directory()
+        user = await directory.ensure_user(
+            tenant=self.tenant.tenant,
+            company_name="Demo MSP",
+            username=username,
+            email=f"{username}@demo.example",
+            permissions=permissions,
+        )
+        await directory.create_api_key(user=user, description="demo", api_key=api_key)
+
+    async def _make_executions(self, container: Container) -> UUID:
+        """Makes the executions where they are missing; the id of one that is failed now."""
+        repository = container.executions()
+        tenant, now = self.tenant.tenant, datetime.now(UTC)
+        number = 0
+        while True:
+            wanted = execution_id(tenant, number)
+            try:
+                found = await repository.get(tenant, wanted)
+            except ExecutionNotFound:
+                break
+            if found.retryable:
+                return wanted
+            number += 1
+        if number < COUNT:
+            await repository.add(list(executions(tenant, now)))
+            return execution_id(tenant, 0)
+        # All were retried with success in earlier runs: one more, to have something to show.
+        await repository.add([execution(tenant, number, ExecutionStatus.FAILED, now)])
+        return execution_id(tenant, number)
+
+    def greet(self) -> None:
+        address = address_of(self.listening)
+        url = f"{address}/api/v1/automation/executions/{self._failed}"
+        click.echo(
+            f"""
+automation-retry is ready at {address}
+
+  operator's key  {self.tenant.operator_key}  may retry and read
+  viewer's key    {self.tenant.viewer_key}  may only read
+
+Retry a failed execution:
+
+  curl -X POST {url}/retry -H 'x-api-key: {self.tenant.operator_key}'
+
+See what became of it, and what was archived:
+
+  curl {url} -H 'x-api-key: {self.tenant.operator_key}'
+  curl {url}/attempts -H 'x-api-key: {self.tenant.operator_key}'
+
+Ctrl-C ends it.
+"""
+        )

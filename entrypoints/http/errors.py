@@ -1,0 +1,205 @@
+"""What a caller is told of each error: one table, in the envelope of AlgaPSA."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from attrs import frozen
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from adapters.json_codec import utc_text
+from application import (
+    ApiKeyRequired,
+    ExecutionNotFound,
+    InvalidApiKey,
+    RetryConflict,
+    StorageUnavailable,
+)
+from domain import ExecutionNotFailed, InvalidExecutionId, PermissionDenied
+from entrypoints.http.json_response import JsonResponse
+from entrypoints.http.request_context import context_of
+
+
+class HttpError(Exception):
+    """Refused by the entrypoint itself, before or beside the use cases."""
+
+
+class PathNotFound(HttpError):
+    """No route has this path."""
+
+    def __init__(self) -> None:
+        super().__init__("Not found")
+
+
+class MethodNotAllowed(HttpError):
+    """The route of this path knows other methods."""
+
+    def __init__(self, allow: Sequence[str]) -> None:
+        self.allow = allow
+        super().__init__("Method not allowed")
+
+
+class InvalidQuery(HttpError):
+    """Query parameters have values that they cannot have; `expected` says which they can."""
+
+    def __init__(self, expected: Mapping[str, str]) -> None:
+        self.expected = expected
+        super().__init__(f"Invalid query parameter: {', '.join(expected)}")
+
+
+class BodyTooLarge(HttpError):
+    """The request's body exceeds `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"Request body exceeds {limit} bytes")
+
+
+class BodyIncomplete(HttpError):
+    """The caller went away before its request was complete; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("Request body is incomplete")
+
+
+class RateLimited(HttpError):
+    """The API key's bucket is empty."""
+
+    def __init__(self, retry_after_ms: int, remaining: int, resets_at: datetime) -> None:
+        self.retry_after_ms = retry_after_ms
+        self.remaining = remaining
+        self.resets_at = resets_at
+        super().__init__("Too many requests")
+
+
+class NotReady(HttpError):
+    """The storage cannot keep a promise now."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = problems
+        super().__init__("Not ready")
+
+
+def _nothing(_: Any) -> dict[str, Any]:
+    return {}
+
+
+@frozen
+class Answer:
+    """What one class of errors becomes; the message is the error's own."""
+
+    status: int
+    code: str
+    details: Callable[[Any], Any] | None = None
+    headers: Callable[[Any], dict[str, str]] = _nothing
+    log: Callable[[Any], dict[str, Any]] = _nothing
+    """Fields for the request's log line that the caller is not told."""
+
+
+# RFC 9110 wants a challenge on each 401; a scheme of our own makes no browser ask for a password.
+_CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="automation-retry"'}
+_SOON = {"Retry-After": "1"}
+
+ANSWERS: Mapping[type[Exception], Answer] = MappingProxyType(
+    {
+        ApiKeyRequired: Answer(401, "UNAUTHORIZED", headers=lambda _: _CHALLENGE),
+        InvalidApiKey: Answer(
+            401,
+            "UNAUTHORIZED",
+            headers=lambda _: _CHALLENGE,
+            log=lambda error: {"reason": error.reason},
+        ),
+        RateLimited: Answer(
+            429,
+            "RATE_LIMITED",
+            details=lambda error: {
+                "retry_after_ms": error.retry_after_ms,
+                "remaining": error.remaining,
+            },
+            headers=lambda error: {
+                "Retry-After": str(-(-error.retry_after_ms // 1000)),
+                "X-RateLimit-Reset": utc_text(error.resets_at),
+            },
+        ),
+        PermissionDenied: Answer(403, "FORBIDDEN"),
+        InvalidExecutionId: Answer(400, "VALIDATION_ERROR"),
+        InvalidQuery: Answer(
+            400,
+            "VALIDATION_ERROR",
+            details=lambda error: [
+                {"parameter": name, "expected": expected}
+                for name, expected in error.expected.items()
+            ],
+        ),
+        BodyIncomplete: Answer(400, "BAD_REQUEST"),
+        BodyTooLarge: Answer(
+            413, "PAYLOAD_TOO_LARGE", details=lambda error: {"limit_bytes": error.limit}
+        ),
+        ExecutionNotFound: Answer(404, "NOT_FOUND"),
+        ExecutionNotFailed: Answer(
+            400,
+            "BAD_REQUEST",
+            details=lambda error: {
+                "status": error.status.value,
+                "retry_count": error.retry_count,
+            },
+        ),
+        RetryConflict: Answer(409, "CONFLICT"),
+        StorageUnavailable: Answer(
+            503,
+            "SERVICE_UNAVAILABLE",
+            headers=lambda _: _SOON,
+            log=lambda error: {"reason": error.reason},
+        ),
+        NotReady: Answer(
+            503,
+            "SERVICE_UNAVAILABLE",
+            details=lambda error: {"problems": list(error.problems)},
+            headers=lambda _: _SOON,
+            log=lambda error: {"problems": list(error.problems)},
+        ),
+        PathNotFound: Answer(404, "NOT_FOUND"),
+        MethodNotAllowed: Answer(
+            405, "METHOD_NOT_ALLOWED", headers=lambda error: {"Allow": ", ".join(error.allow)}
+        ),
+    }
+)
+
+
+def envelope(code: str, message: str, details: Any = None) -> dict[str, Any]:
+    """AlgaPSA's error body; without details when there are none."""
+    error = {"code": code, "message": message}
+    return {"error": error if details is None else {**error, "details": details}}
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The answer that the table has for an error's class; one without a row is unexpected."""
+    answer = ANSWERS.get(type(error))
+    if answer is None:
+        raise error
+    context_of(request.scope).logged.update(answer.log(error))
+    details = answer.details(error) if answer.details else None
+    return JsonResponse(
+        envelope(answer.code, str(error), details),
+        status_code=answer.status,
+        headers=answer.headers(error),
+    )
+
+
+async def answer_routing(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals, told like ours."""
+    match error:
+        case HTTPException(status_code=404):
+            return await answer_error(request, PathNotFound())
+        case HTTPException(status_code=405, headers={"Allow": allow}):
+            return await answer_error(request, MethodNotAllowed(sorted(allow.split(", "))))
+        case _:
+            raise error
+
+
+def unexpected() -> Response:
+    """What a caller is told of an error that nobody foresaw: nothing."""
+    return JsonResponse(envelope("INTERNAL_ERROR", "An unexpected error occurred"), status_code=500)

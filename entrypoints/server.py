@@ -1,0 +1,147 @@
+"""The HTTP server around the application: sockets, processes, signals."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from entrypoints.container import Container
+from entrypoints.http import create_app
+from entrypoints.lifecycle import opened
+from entrypoints.logging import configure_logging
+from entrypoints.settings import Settings, read_settings
+
+_log = structlog.get_logger()
+
+Surroundings = Callable[[Container], AbstractAsyncContextManager[None]]
+"""What lives as long as the application, inside its event loop."""
+
+
+def application(container: Container, surroundings: Surroundings | None = None) -> Starlette:
+    """The ASGI application of a container, which its lifespan opens and closes."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with opened(container, relay=container.settings().relay):
+            if surroundings is None:
+                yield
+            else:
+                async with surroundings(container):
+                    yield
+
+    return create_app(container.api(), lifespan)
+
+
+def worker_application() -> Starlette:
+    """The application of one worker process, from its environment."""
+    settings = read_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    return application(Container(settings=settings))
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket bound to the address; port 0 takes a free one.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(True)
+    return listening
+
+
+def address_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve_here(
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    surroundings: Surroundings | None = None,
+    on_started: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves in this process until SIGINT or SIGTERM, then finishes what is in flight."""
+    app = application(Container(settings=settings), surroundings)
+    server = _Server(_config(app, settings), on_started)
+    with _signals_end_the_server_only():
+        server.run(sockets=[listening])
+    if not server.started:
+        raise SystemExit(1)
+
+
+def serve_in_workers(settings: Settings, listening: socket.socket, workers: int) -> None:
+    """Serves in `workers` processes, each with its pool and its relay, until SIGINT or SIGTERM."""
+    # The workers read the same environment; only the database may have got an address since.
+    os.environ["DATABASE_URL"] = settings.database_url.text
+    config = _config(
+        "entrypoints.server:worker_application", settings, factory=True, workers=workers
+    )
+    _log.info("serving", address=address_of(listening), workers=workers)
+    Multiprocess(config, sockets=[listening]).run()
+
+
+def _config(app: Any, settings: Settings, **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+        **options,
+    )
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            _log.info("serving", address=address_of(sockets[0]))
+            self._on_started()
+
+
+@contextmanager
+def _signals_end_the_server_only() -> Iterator[None]:
+    # uvicorn raises the signal that ended it once more, for the handlers that were there before it;
+    # a clean shutdown is to exit 0.
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def relay_until_signalled(settings: Settings) -> None:
+    """Relays, without an API, until SIGINT or SIGTERM."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    container = Container(settings=settings)
+    async with opened(container, relay=True):
+        _log.info("relaying")
+        await stopping.wait()
