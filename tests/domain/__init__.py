@@ -1,0 +1,1 @@
+"""What an execution is and how it is retried."""

@@ -1,0 +1,1 @@
+"""What HTTP itself promises; nothing here needs a database."""
