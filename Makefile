@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && break; done)
+DEMO ?=
 PACKAGES := domain application adapters entrypoints tests
 
 .DEFAULT_GOAL := help
@@ -13,7 +14,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## serve a demo with its own database, and say how to use it
-	@$(BIN)/automation-retry demo
+	@$(BIN)/automation-retry demo $(DEMO)
 
 test: $(VENV)/installed ## run all tests, on real servers
 	@$(BIN)/python -m pytest
@@ -56,4 +57,6 @@ $(VENV)/installed: requirements.lock pyproject.toml
 		--require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --editable .
+	@# Byte-compiles what the command imports, even where the environment says not to: starts are fast.
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/automation-retry --version >/dev/null
 	@touch $@

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,6 +7,7 @@ import pytest
 from entrypoints.lifecycle import migrate_database
 from entrypoints.settings import read_settings
 from tests.postgres_server import PostgresServer, running_server
+from tests.service.world import World, running_service
 
 TEMPLATE = "migrated"
 
@@ -39,3 +40,20 @@ def database_url(postgres_server: PostgresServer) -> str:
 def empty_database_url(postgres_server: PostgresServer) -> str:
     """A database without any table."""
     return postgres_server.new_database()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """The service on each storage; nothing relays, so that messages stay to be looked at."""
+    url = "memory:" if request.param == "memory" else request.getfixturevalue("shared_database_url")
+    variables = {"DATABASE_URL": url, "AUTOMATION_RETRY_RELAY": "false"}
+    async with running_service(variables) as world:
+        yield world
+
+
+@pytest.fixture
+async def postgres_world(database_url: str) -> AsyncIterator[World]:
+    """The service on a database of its own, without a relay."""
+    variables = {"DATABASE_URL": database_url, "AUTOMATION_RETRY_RELAY": "false"}
+    async with running_service(variables) as world:
+        yield world

@@ -1,0 +1,72 @@
+"""PostgreSQL goes away under a running service and comes back."""
+
+import asyncio
+
+import httpx
+
+from adapters.embedded import EmbeddedPostgres
+from entrypoints.lifecycle import migrate_database
+from entrypoints.settings import read_settings
+from tests.factories import a_failed_execution
+from tests.postgres_server import private_folder
+from tests.service.world import World, running_service
+
+
+async def test_a_restart_of_postgresql_needs_none_of_ours() -> None:
+    """503 with Retry-After while it is away, 200 when it is back; nothing half done."""
+    with private_folder() as folder:
+        server = EmbeddedPostgres(folder / "postgres")
+        url = await asyncio.to_thread(server.start)
+        variables = {
+            "DATABASE_URL": url,
+            "AUTOMATION_RETRY_RELAY": "false",
+            "AUTOMATION_RETRY_POOL_TIMEOUT_MS": "500",
+        }
+        try:
+            await migrate_database(read_settings(variables))
+            async with running_service(variables) as world:
+                await _goes_away_and_comes_back(server, world)
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+async def _goes_away_and_comes_back(server: EmbeddedPostgres, world: World) -> None:
+    first, second = [await world.add(a_failed_execution(tenant=world.tenant)) for _ in range(2)]
+    key = await world.key()
+    before = await world.retry(first.execution_id, key)
+    # Several connections in the pool, all of which go stale.
+    await asyncio.gather(*[world.retry(first.execution_id, key) for _ in range(20)])
+
+    await asyncio.to_thread(server.stop)
+    away = await world.retry(second.execution_id, key)
+    not_ready = await world.client.get("/readyz")
+    alive = await world.client.get("/healthz")
+    await asyncio.to_thread(server.start)
+    back = await _when_it_answers(world, second.execution_id, key)
+    ready = await world.client.get("/readyz")
+
+    assert before.status_code == 200
+    assert away.status_code == 503
+    assert away.headers["retry-after"] == "1"
+    assert away.json() == {
+        "error": {
+            "code": "SERVICE_UNAVAILABLE",
+            "message": "The service is temporarily unavailable",
+        }
+    }
+    assert not_ready.status_code == 503
+    assert not_ready.json()["error"]["details"] == {"problems": ["PostgreSQL does not answer."]}
+    assert alive.status_code == 200
+    assert back.status_code == 200
+    assert back.json()["data"]["retry_count"] == 1
+    assert ready.status_code == 200
+
+
+async def _when_it_answers(world: World, execution_id: object, key: str) -> httpx.Response:
+    """Asks as a caller would who heeds Retry-After."""
+    async with asyncio.timeout(60):
+        while True:
+            answer = await world.retry(execution_id, key)
+            if answer.status_code != 503:
+                return answer
+            await asyncio.sleep(float(answer.headers["retry-after"]))

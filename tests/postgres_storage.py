@@ -1,0 +1,160 @@
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from attrs import frozen
+from psycopg.types.json import Jsonb
+
+from adapters.json_codec import converter, message_from
+from adapters.postgres import (
+    Database,
+    PostgresAuthenticator,
+    PostgresDirectory,
+    PostgresExecutions,
+    PostgresOutbox,
+    PostgresReadiness,
+    PostgresUnitOfWork,
+    Schema,
+)
+from application import Message, MessageKind
+from application.ports import User
+from domain import Execution, Permission
+from tests.ports.storage import Neighbours, Storage
+
+_OVERWRITE: LiteralString = """
+UPDATE automation_executions e
+SET automation_rule_id = n.automation_rule_id, status = n.status, started_at = n.started_at,
+    completed_at = n.completed_at, duration_ms = n.duration_ms, actions_total = n.actions_total,
+    actions_successful = n.actions_successful, actions_failed = n.actions_failed,
+    error_message = n.error_message, error_stack = n.error_stack,
+    failed_action_index = n.failed_action_index, trigger_data = n.trigger_data,
+    execution_context = n.execution_context, logs = n.logs, retry_count = n.retry_count
+FROM jsonb_populate_record(NULL::automation_executions, %(execution)s) n
+WHERE e.tenant = n.tenant AND e.execution_id = n.execution_id
+"""
+_WHILE_CURRENT: LiteralString = " AND e.retry_count = n.retry_count"
+
+
+@frozen
+class PostgresNeighbours(Neighbours):
+    database: Database
+    authenticator: PostgresAuthenticator
+
+    async def _execute(self, statement: LiteralString, **parameters: Any) -> int:
+        async with self.database.connection() as connection:
+            return (await connection.execute(statement, parameters)).rowcount
+
+    async def report(self, result: Execution) -> bool:
+        record = Jsonb(converter.unstructure(result))
+        return bool(await self._execute(_OVERWRITE + _WHILE_CURRENT, execution=record))
+
+    async def overwrite(self, execution: Execution) -> None:
+        await self._execute(_OVERWRITE, execution=Jsonb(converter.unstructure(execution)))
+
+    async def dead_letters(self, tenant: UUID) -> Sequence[tuple[Message, str]]:
+        rows = await self.database.fetch(
+            "SELECT kind, body, dead_reason FROM automation_outbox"
+            " WHERE tenant = %(tenant)s AND dead_at IS NOT NULL ORDER BY dead_at",
+            {"tenant": tenant},
+        )
+        return [
+            (message_from(MessageKind(row["kind"]), row["body"]), row["dead_reason"])
+            for row in rows
+        ]
+
+    async def add_user(self, user: User) -> None:
+        await self._execute(
+            "INSERT INTO tenants VALUES (%(tenant)s, 'Contoso', 'it@contoso.example')"
+            " ON CONFLICT DO NOTHING",
+            tenant=user.tenant,
+        )
+        await self._execute(
+            "INSERT INTO users (tenant, user_id, username, hashed_password)"
+            " VALUES (%(tenant)s, %(user_id)s, %(username)s, 'x')",
+            tenant=user.tenant,
+            user_id=user.user_id,
+            username=user.username,
+        )
+
+    async def give_role(
+        self, user: User, role_id: UUID, permissions: Mapping[UUID, Permission]
+    ) -> None:
+        owner = {"tenant": user.tenant, "role_id": role_id}
+        await self._execute(
+            "INSERT INTO roles (tenant, role_id, role_name) VALUES (%(tenant)s, %(role_id)s, 'r')"
+            " ON CONFLICT DO NOTHING",
+            **owner,
+        )
+        await self._execute(
+            "INSERT INTO user_roles VALUES (%(tenant)s, %(user_id)s, %(role_id)s)"
+            " ON CONFLICT DO NOTHING",
+            user_id=user.user_id,
+            **owner,
+        )
+        for permission_id, permission in permissions.items():
+            await self._execute(
+                "INSERT INTO permissions VALUES"
+                " (%(tenant)s, %(permission_id)s, %(resource)s, %(action)s) ON CONFLICT DO NOTHING",
+                tenant=user.tenant,
+                permission_id=permission_id,
+                resource=permission.resource,
+                action=permission.action,
+            )
+            await self._execute(
+                "INSERT INTO role_permissions VALUES (%(tenant)s, %(role_id)s, %(permission_id)s)"
+                " ON CONFLICT DO NOTHING",
+                permission_id=permission_id,
+                **owner,
+            )
+
+    async def deactivate_user(self, user: User) -> None:
+        await self._execute(
+            "UPDATE users SET is_inactive = true"
+            " WHERE tenant = %(tenant)s AND user_id = %(user_id)s",
+            tenant=user.tenant,
+            user_id=user.user_id,
+        )
+
+    async def remove_user(self, user: User) -> None:
+        # Our own tables have foreign keys; AlgaPSA's may not.
+        await self._execute(
+            "ALTER TABLE api_keys DROP CONSTRAINT IF EXISTS api_keys_tenant_user_id_fkey"
+        )
+        for table_statement in (
+            "DELETE FROM user_roles WHERE tenant = %(tenant)s AND user_id = %(user_id)s",
+            "DELETE FROM users WHERE tenant = %(tenant)s AND user_id = %(user_id)s",
+        ):
+            await self._execute(table_statement, tenant=user.tenant, user_id=user.user_id)
+
+    async def set_last_used_at(self, api_key_id: UUID, moment: datetime) -> None:
+        await self._execute(
+            "UPDATE api_keys SET last_used_at = %(moment)s WHERE api_key_id = %(api_key_id)s",
+            moment=moment,
+            api_key_id=api_key_id,
+        )
+
+    async def finish_writing(self) -> None:
+        await self.authenticator.settle()
+
+
+@asynccontextmanager
+async def open_storage(url: str) -> AsyncIterator[Storage]:
+    """The storage in a migrated database."""
+    database = Database(url)
+    await database.open()
+    try:
+        authenticator = PostgresAuthenticator(database)
+        yield Storage(
+            repository=PostgresExecutions(database),
+            new_unit_of_work=lambda: PostgresUnitOfWork(database),
+            outbox=PostgresOutbox(database),
+            authenticator=authenticator,
+            directory=PostgresDirectory(database),
+            readiness=PostgresReadiness(url, [Schema(database)]),
+            neighbours=PostgresNeighbours(database, authenticator),
+        )
+        await authenticator.settle()
+    finally:
+        await database.close()

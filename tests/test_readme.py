@@ -1,0 +1,77 @@
+"""What the README shows works as it stands there."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from entrypoints.settings import settings_help
+from tests.entrypoints.command import environment
+from tests.factories import a_failed_execution
+from tests.service.world import World
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+MAKEFILE = (Path(__file__).parent.parent / "Makefile").read_text("utf-8")
+
+
+def code(language: str, containing: str) -> str:
+    """The only block of the language that contains the text."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    [found] = [block for block in blocks if containing in block]
+    return str(found)
+
+
+async def test_the_in_process_example_retries(postgres_world: World, database_url: str) -> None:
+    """Run as a program of its own, it prints the state and the generation."""
+    failed = await postgres_world.add(a_failed_execution(tenant=postgres_world.tenant))
+
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", code("python", "open_container")],
+        env=environment(
+            {
+                "DATABASE_URL": database_url,
+                "TENANT": str(failed.tenant),
+                "USER_ID": str(failed.tenant),
+                "EXECUTION_ID": str(failed.execution_id),
+            }
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.stdout, ended.stderr) == ("pending 1\n", "")
+
+
+def test_the_settings_are_those_of_the_help() -> None:
+    """Every variable with its default and meaning, as `serve --help` prints it."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (\S*) ?\| (.+) \|$", README, re.MULTILINE)
+    helped = re.findall(
+        r"^([A-Z_]+) \((?:Optional(?:, Default=(\S+))?|Required)\): (.+)$",
+        settings_help(),
+        re.MULTILINE,
+    )
+    documented = {name: (default, meaning) for name, default, meaning in rows}
+
+    assert [name for name, *_ in rows] == [name for name, *_ in helped]
+    assert {name: documented[name] for name, *_ in rows[1:]} == {
+        name: (default, meaning) for name, default, meaning in helped[1:]
+    }
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z-]+)`?", README))))
+def test_a_make_target_that_is_named_exists(target: str) -> None:
+    """No README line sends anybody to a target that is not there."""
+    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([a-z]+/)`", README))))
+def test_a_folder_that_is_named_exists(path: str) -> None:
+    """At the top level, or among the adapters."""
+    root = Path(__file__).parent.parent
+
+    assert (root / path).is_dir() or (root / "adapters" / path).is_dir()
