@@ -58,16 +58,16 @@ class Running:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=60)
-        self.printed.append(rest)
-        return self.process.returncode
+        assert self.process.stdout
+        self.printed.extend(self.process.stdout)  # communicate() would lose what is buffered
+        return self.process.wait(timeout=60)
 
 
 @contextmanager
 def running(
     command: Sequence[str], variables: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment(variables or {}),
@@ -75,10 +75,9 @@ def running(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    try:
-        yield Running(process)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.communicate(timeout=60)
+    ) as process:
+        try:
+            yield Running(process)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
