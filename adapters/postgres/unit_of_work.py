@@ -3,6 +3,8 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import psycopg
+
 from adapters.postgres import statements
 from adapters.postgres.database import Database
 from adapters.postgres.executions import PostgresExecutions
@@ -44,13 +46,14 @@ class PostgresUnitOfWork(UnitOfWork):
         self._retries.append(retry)
 
     async def commit(self) -> frozenset[UUID]:
-        rows = await self._database.fetch_once(
-            statements.COMMIT,
-            {
-                "changes": change_records(self._retries),
-                "messages": message_records(self._staged.messages),
-            },
-        )
+        parameters = {
+            "changes": change_records(self._retries),
+            "messages": message_records(self._staged.messages),
+        }
+        try:
+            rows = await self._database.fetch_once(statements.COMMIT, parameters)
+        except psycopg.errors.UniqueViolation as error:
+            raise ValueError(f"an attempt exists already: {error.diag.constraint_name}") from error
         wanted = {retry.execution.execution_id for retry in self._retries}
         self._reset()
         if rows:

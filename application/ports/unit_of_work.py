@@ -43,6 +43,8 @@ class UnitOfWork(Protocol):
         one wins.
 
         Raises:
+            ValueError: an attempt of that number was archived already, as after somebody set
+                `retry_count` back; nothing was written.
             StorageUnavailable: the outcome is unknown, all or nothing.
         """
         ...

@@ -1,0 +1,57 @@
+from typing import Protocol
+from uuid import uuid4
+
+import pytest
+
+from adapters.granted_permissions import GrantedPermissions
+from adapters.memory import MemoryStore, MemoryUnitOfWork
+from application import RetryExecution
+from application.ports import Clock, NewId, NewUnitOfWork
+from domain import Principal
+from tests.application.left_behind import RETRIED_AT
+from tests.factories import a_principal
+
+
+class NewRetryExecution(Protocol):
+    """Builds the use case over the test's store, with one part at a time replaced."""
+
+    def __call__(
+        self,
+        *,
+        new_unit_of_work: NewUnitOfWork | None = None,
+        clock: Clock = lambda: RETRIED_AT,
+        new_id: NewId = uuid4,
+    ) -> RetryExecution: ...
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def principal() -> Principal:
+    return a_principal()
+
+
+@pytest.fixture
+def new_retry_execution(store: MemoryStore) -> NewRetryExecution:
+    def new(
+        *,
+        new_unit_of_work: NewUnitOfWork | None = None,
+        clock: Clock = lambda: RETRIED_AT,
+        new_id: NewId = uuid4,
+    ) -> RetryExecution:
+        return RetryExecution(
+            GrantedPermissions(),
+            new_unit_of_work or (lambda: MemoryUnitOfWork(store)),
+            clock,
+            new_id,
+        )
+
+    return new
+
+
+@pytest.fixture
+def retry_execution(new_retry_execution: NewRetryExecution) -> RetryExecution:
+    return new_retry_execution()

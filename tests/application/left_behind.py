@@ -1,0 +1,32 @@
+"""What a store holds of an execution after a use case ran, or failed to."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from attrs import frozen
+
+from adapters.memory import MemoryStore
+from application import Message, MessageKind
+from domain import Execution, FailedAttempt
+from tests.factories import NOON
+
+RETRIED_AT = NOON + timedelta(hours=1)
+
+
+@frozen
+class LeftBehind:
+    execution: Execution
+    failed_attempts: Sequence[FailedAttempt] = ()
+    jobs: Sequence[Message] = ()
+    events: Sequence[Message] = ()
+
+
+def left_behind(store: MemoryStore, execution: Execution) -> LeftBehind:
+    """The stored execution, its attempts, and all messages of the store."""
+    ids = (execution.tenant, execution.execution_id)
+    return LeftBehind(
+        store.execution(*ids),
+        tuple(store.failed_attempts(*ids)),
+        store.messages.waiting(MessageKind.JOB),
+        store.messages.waiting(MessageKind.EVENT),
+    )

@@ -1,0 +1,172 @@
+"""An error at any part of a retry leaves nothing behind."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from adapters.memory import (
+    MemoryExecutionRepository,
+    MemoryStore,
+    MemoryUnitOfWork,
+    StagedMessages,
+)
+from application import ExecutionJob, RetriedEvent
+from domain import Execution, Principal, Retry
+from tests.application.conftest import NewRetryExecution
+from tests.application.left_behind import LeftBehind, left_behind
+from tests.factories import a_failed_execution, a_retry_write
+
+
+class Broken(Exception):
+    """What none of the service's errors is."""
+
+
+class BrokenRead(MemoryExecutionRepository):
+    async def get(self, tenant: UUID, execution_id: UUID) -> Execution:
+        await super().get(tenant, execution_id)
+        raise Broken
+
+
+class BrokenQueue(StagedMessages):
+    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
+        await super().enqueue(jobs)
+        raise Broken
+
+
+class BrokenEvents(StagedMessages):
+    async def publish(self, events: Sequence[RetriedEvent]) -> None:
+        await super().publish(events)
+        raise Broken
+
+
+class BrokenRecord(MemoryUnitOfWork):
+    def record(self, retry: Retry) -> None:
+        super().record(retry)
+        raise Broken
+
+
+class BrokenCommit(MemoryUnitOfWork):
+    async def commit(self) -> frozenset[UUID]:
+        raise Broken
+
+
+class BrokenOnce(MemoryUnitOfWork):
+    broken = True
+
+    async def commit(self) -> frozenset[UUID]:
+        if self.broken:
+            self.broken = False
+            raise Broken
+        return await super().commit()
+
+
+def broken_read(store: MemoryStore) -> MemoryUnitOfWork:
+    work = MemoryUnitOfWork(store)
+    work.executions = BrokenRead(store)
+    return work
+
+
+def broken_enqueue(store: MemoryStore) -> MemoryUnitOfWork:
+    work = MemoryUnitOfWork(store)
+    work.queue = BrokenQueue()
+    return work
+
+
+def broken_publish(store: MemoryStore) -> MemoryUnitOfWork:
+    work = MemoryUnitOfWork(store)
+    work.events = BrokenEvents()
+    return work
+
+
+@pytest.fixture
+def failed(store: MemoryStore, principal: Principal) -> Execution:
+    execution = a_failed_execution(tenant=principal.tenant)
+    store.add([execution])
+    return execution
+
+
+@pytest.mark.parametrize(
+    "new_broken_unit_of_work",
+    [broken_read, BrokenRecord, broken_enqueue, broken_publish, BrokenCommit],
+    ids=["read", "record", "enqueue", "publish", "commit"],
+)
+async def test_a_broken_part_of_the_unit_of_work_leaves_nothing_behind(
+    store: MemoryStore,
+    new_retry_execution: NewRetryExecution,
+    principal: Principal,
+    failed: Execution,
+    new_broken_unit_of_work: Callable[[MemoryStore], MemoryUnitOfWork],
+) -> None:
+    """The error reaches the caller; execution, attempts and outbox are as before."""
+    retry_execution = new_retry_execution(new_unit_of_work=lambda: new_broken_unit_of_work(store))
+
+    with pytest.raises(Broken):
+        await retry_execution(principal, failed.execution_id)
+    assert left_behind(store, failed) == LeftBehind(failed)
+
+
+async def test_a_broken_clock_leaves_nothing_behind(
+    store: MemoryStore,
+    new_retry_execution: NewRetryExecution,
+    principal: Principal,
+    failed: Execution,
+) -> None:
+    """Without a time there is no retry."""
+
+    def broken_clock() -> datetime:
+        raise Broken
+
+    with pytest.raises(Broken):
+        await new_retry_execution(clock=broken_clock)(principal, failed.execution_id)
+    assert left_behind(store, failed) == LeftBehind(failed)
+
+
+@pytest.mark.parametrize("ids_before", [0, 1], ids=["job id", "event id"])
+async def test_a_broken_source_of_ids_leaves_nothing_behind(
+    store: MemoryStore,
+    new_retry_execution: NewRetryExecution,
+    principal: Principal,
+    failed: Execution,
+    ids_before: int,
+) -> None:
+    """A job that has its id already goes down with the event that gets none."""
+    ids = [UUID(int=number) for number in range(ids_before)]
+
+    with pytest.raises(IndexError):
+        await new_retry_execution(new_id=ids.pop)(principal, failed.execution_id)
+    assert left_behind(store, failed) == LeftBehind(failed)
+
+
+async def test_an_attempt_that_is_archived_already_leaves_nothing_behind(
+    store: MemoryStore,
+    new_retry_execution: NewRetryExecution,
+    principal: Principal,
+    failed: Execution,
+) -> None:
+    """A `retry_count` that was set back by hand cannot make a second attempt of one number."""
+    first = a_retry_write(failed).retry
+    store.commit([first], [])
+    store.overwrite(failed)
+
+    with pytest.raises(ValueError, match="attempt 1 of execution"):
+        await new_retry_execution()(principal, failed.execution_id)
+    assert left_behind(store, failed) == LeftBehind(failed, (first.failed_attempt,))
+
+
+async def test_a_retry_after_an_error_is_a_retry_like_any_other(
+    store: MemoryStore,
+    new_retry_execution: NewRetryExecution,
+    principal: Principal,
+    failed: Execution,
+) -> None:
+    """Nothing of a failed try is mixed into the next one, even in the same unit of work."""
+    work = BrokenOnce(store)
+    retry_execution = new_retry_execution(new_unit_of_work=lambda: work)
+    with pytest.raises(Broken):
+        await retry_execution(principal, failed.execution_id)
+    await retry_execution(principal, failed.execution_id)
+    left = left_behind(store, failed)
+
+    assert (len(left.failed_attempts), len(left.jobs), len(left.events)) == (1, 1, 1)

@@ -1,0 +1,1 @@
+"""One contract suite for each port, over every adapter of it."""

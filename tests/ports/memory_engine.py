@@ -1,0 +1,15 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from adapters.memory import MemoryBus, MemoryQueue
+from application import ExecutionJob, RetriedEvent
+from tests.ports.engine import Engine, Received
+
+
+@asynccontextmanager
+async def open_engine() -> AsyncIterator[Engine]:
+    queue, bus = MemoryQueue(), MemoryBus()
+    jobs, events = Received[ExecutionJob](), Received[RetriedEvent]()
+    queue.subscribe(jobs.take)
+    bus.subscribe(events.take)
+    yield Engine(queue=queue, bus=bus, jobs=jobs, events=events)
