@@ -6,12 +6,16 @@ from application.errors import (
     DeliveryError,
     EngineUnavailable,
     ExecutionNotFound,
+    IdempotencyKeyReused,
     InvalidApiKey,
+    InvalidIdempotencyKey,
     MessageRefused,
     RetryConflict,
     StorageUnavailable,
 )
+from application.expire_idempotency_keys import ExpireIdempotencyKeys
 from application.get_execution import ExecutionSeen, GetExecution
+from application.idempotency import IdempotencyKey, Retried
 from application.list_failed_attempts import ListFailedAttempts
 from application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
 from application.relay_outbox import Relayed, RelayOutbox
@@ -25,14 +29,19 @@ __all__ = [
     "ExecutionJob",
     "ExecutionNotFound",
     "ExecutionSeen",
+    "ExpireIdempotencyKeys",
     "GetExecution",
+    "IdempotencyKey",
+    "IdempotencyKeyReused",
     "InvalidApiKey",
+    "InvalidIdempotencyKey",
     "ListFailedAttempts",
     "Message",
     "MessageKind",
     "MessageRefused",
     "RelayOutbox",
     "Relayed",
+    "Retried",
     "RetriedEvent",
     "RetryConflict",
     "RetryExecution",

@@ -38,6 +38,22 @@ class RetryConflict(ApplicationError):
         super().__init__(f"Execution {execution_id} is being changed by others; retry it again")
 
 
+class InvalidIdempotencyKey(ApplicationError):
+    """The text is not an idempotency key."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__("Idempotency-Key must be 1 to 255 printable ASCII characters")
+
+
+class IdempotencyKeyReused(ApplicationError):
+    """The key belongs to the retry of another execution. Nothing was done."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__("Idempotency-Key was used for another request")
+
+
 class StorageUnavailable(ApplicationError):
     """The storage did not answer. `reason` is for the log.
 

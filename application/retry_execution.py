@@ -2,10 +2,11 @@ from uuid import UUID
 
 from attrs import frozen
 
-from application.errors import RetryConflict
+from application.errors import IdempotencyKeyReused, RetryConflict
+from application.idempotency import LIFETIME, IdempotencyKey, Retried
 from application.messages import ExecutionJob, RetriedEvent
 from application.ports import Authorizer, Clock, NewId, NewUnitOfWork
-from domain import AUTOMATION_EXECUTE, Execution, Principal, parse_execution_id
+from domain import AUTOMATION_EXECUTE, Principal, parse_execution_id
 
 # Every lost race means that somebody else's change was committed, so one reload nearly always
 # settles it; the bound only keeps a storage whose reads lag behind from holding a caller for ever.
@@ -22,15 +23,24 @@ class RetryExecution:
     new_id: NewId
 
     async def __call__(
-        self, principal: Principal, execution_id: UUID | str, *, request_id: str | None = None
-    ) -> Execution:
+        self,
+        principal: Principal,
+        execution_id: UUID | str,
+        *,
+        request_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Retried:
         """The execution as committed; its job and event are committed with it.
 
-        Checked in this order: permission, form of the id, existence, state.
+        Checked in this order: permission, form of the id and of the key, the key, existence, state.
+        With an `idempotency_key`, asking again within 24 hours answers the first retry again and
+        does nothing else; a retry that was refused leaves no trace of its key.
 
         Raises:
             PermissionDenied: the principal lacks `automation:execute`.
             InvalidExecutionId: the text is not an execution id.
+            InvalidIdempotencyKey: the text is not 1 to 255 printable ASCII characters.
+            IdempotencyKeyReused: the key belongs to the retry of another execution.
             ExecutionNotFound: the principal's tenant has no such execution.
             ExecutionNotFailed: only a failed execution may be retried.
             RetryConflict: others kept changing the execution; nothing was written.
@@ -38,11 +48,16 @@ class RetryExecution:
         """
         await self.authorizer.require(principal, AUTOMATION_EXECUTE)
         wanted = parse_execution_id(str(execution_id))
+        key = IdempotencyKey.of(principal, idempotency_key) if idempotency_key is not None else None
         for _ in range(_MAX_ROUNDS):
             async with self.new_unit_of_work() as work:
+                if key and (earlier := await work.answered(key, self.clock() - LIFETIME)):
+                    if earlier.execution_id != wanted:
+                        raise IdempotencyKeyReused(key.text)
+                    return Retried(execution=earlier, replayed=True)
                 execution = await work.executions.get(principal.tenant, wanted)
                 retry = execution.retry(at=self.clock(), by=principal, request_id=request_id)
-                work.record(retry)
+                work.record(retry, key)
                 await work.queue.enqueue(
                     [
                         ExecutionJob(
@@ -59,5 +74,5 @@ class RetryExecution:
                 )
                 await work.events.publish([RetriedEvent(id=self.new_id(), retried=retry.event)])
                 if not await work.commit():
-                    return retry.execution
+                    return Retried(execution=retry.execution)
         raise RetryConflict(wanted)

@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID, uuid4
@@ -14,9 +14,10 @@ from uuid import UUID, uuid4
 import click
 
 from adapters.embedded import EmbeddedPostgresError
-from application import StorageUnavailable
-from application.ports import Directory, User
+from application import MessageKind, StorageUnavailable
+from application.ports import Backlog, DeadLetter, Directory, Outbox, User
 from domain import AUTOMATION_EXECUTE, AUTOMATION_READ
+from entrypoints.container import Container
 from entrypoints.demo import run_demo, serve_memory
 from entrypoints.lifecycle import migrate_database, open_container, running_database
 from entrypoints.logging import configure_logging
@@ -30,6 +31,7 @@ from entrypoints.settings import Settings, SettingsError, StorageKind, read_sett
 
 T = TypeVar("T")
 
+_DEAD_LETTERS_SHOWN = 100
 _PERMISSIONS = {"execute": AUTOMATION_EXECUTE, "read": AUTOMATION_READ}
 
 
@@ -168,12 +170,16 @@ def _free_or_any(host: str, port: int) -> int:
     return port
 
 
-def _in_directory(work: Callable[[Directory], Awaitable[T]]) -> T:
+def _with_container(work: Callable[[Container], Awaitable[T]], settings: Settings) -> T:
     async def run() -> T:
-        async with open_container(_lasting_settings()) as container:
-            return await work(container.directory())
+        async with open_container(settings) as container:
+            return await work(container)
 
     return asyncio.run(run())
+
+
+def _in_directory(work: Callable[[Directory], Awaitable[T]]) -> T:
+    return _with_container(lambda container: work(container.directory()), _lasting_settings())
 
 
 @main.group()
@@ -284,3 +290,46 @@ def revoke_api_key(api_key_id: UUID) -> None:
     if not _in_directory(lambda directory: directory.revoke_api_key(api_key_id)):
         raise click.ClickException(f"There is no API key {api_key_id}.")
     click.echo(f"revoked {api_key_id}")
+
+
+@main.group()
+def outbox() -> None:
+    """Messages that still have to reach an engine, and those that an engine refused."""
+
+
+@outbox.command("status")
+def outbox_status() -> None:
+    """Show how much waits for each engine and since when, and the dead letters with reasons."""
+
+    async def read(container: Container) -> tuple[Sequence[Backlog], Sequence[DeadLetter]]:
+        found: Outbox = container.outbox()
+        return await found.backlog(), await found.dead_letters(_DEAD_LETTERS_SHOWN)
+
+    settings = _lasting_settings()
+    backlogs, letters = _with_container(read, settings)
+    engines = {MessageKind.JOB: settings.job_engine, MessageKind.EVENT: settings.event_engine}
+    now = datetime.now(UTC)
+    for backlog in backlogs:
+        age = ""
+        if backlog.oldest_at:
+            age = f", the oldest for {(now - backlog.oldest_at).total_seconds():.0f} s"
+        click.echo(
+            f"{backlog.kind.value}s for {engines[backlog.kind].value}: "
+            f"{backlog.waiting} waiting{age}, {backlog.dead} dead"
+        )
+    for letter in letters:
+        click.echo(
+            f"dead {letter.kind.value} {letter.id}  tenant {letter.tenant}  "
+            f"execution {letter.execution_id}  attempt {letter.attempt}: {letter.reason}"
+        )
+
+
+@outbox.command("retry-dead")
+def outbox_retry_dead() -> None:
+    """Hand all dead letters over again, once what was wrong is mended."""
+
+    async def retry(container: Container) -> int:
+        count: int = await container.outbox().retry_dead()
+        return count
+
+    click.echo(f"{_with_container(retry, _lasting_settings())} messages wait for delivery again")

@@ -12,6 +12,7 @@ from adapters.memory import (
     MemoryBus,
     MemoryDirectory,
     MemoryExecutionRepository,
+    MemoryIdempotencyKeys,
     MemoryOutbox,
     MemoryQueue,
     MemoryReadiness,
@@ -23,13 +24,20 @@ from adapters.postgres import (
     PostgresAuthenticator,
     PostgresDirectory,
     PostgresExecutions,
+    PostgresIdempotencyKeys,
     PostgresOutbox,
     PostgresReadiness,
     PostgresUnitOfWork,
     Schema,
 )
 from adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue, ProcrastinateSchema
-from application import GetExecution, ListFailedAttempts, RelayOutbox, RetryExecution
+from application import (
+    ExpireIdempotencyKeys,
+    GetExecution,
+    ListFailedAttempts,
+    RelayOutbox,
+    RetryExecution,
+)
 from entrypoints.http import Api, RateLimiter
 from entrypoints.relay import Relay, WakeUp
 from entrypoints.settings import Settings
@@ -87,6 +95,11 @@ class Container(containers.DeclarativeContainer):
         memory=providers.Singleton(MemoryDirectory, memory_store, clock, new_id),
         postgresql=providers.Singleton(PostgresDirectory, database),
     )
+    idempotency_keys = providers.Selector(
+        _storage,
+        memory=providers.Singleton(MemoryIdempotencyKeys, memory_store.provided.answers),
+        postgresql=providers.Singleton(PostgresIdempotencyKeys, database),
+    )
     readiness = providers.Selector(
         _storage,
         memory=providers.Singleton(MemoryReadiness),
@@ -94,6 +107,7 @@ class Container(containers.DeclarativeContainer):
             PostgresReadiness,
             settings.provided.database_url.text,
             providers.List(schema, procrastinate_schema),
+            outbox,
         ),
     )
     authorizer = providers.Singleton(GrantedPermissions)
@@ -118,9 +132,12 @@ class Container(containers.DeclarativeContainer):
     list_failed_attempts = providers.Singleton(ListFailedAttempts, authorizer, executions)
     relay_outbox = providers.Singleton(RelayOutbox, outbox, queue, bus)
 
+    expire_idempotency_keys = providers.Singleton(ExpireIdempotencyKeys, idempotency_keys, clock)
+
     relay = providers.Factory(
         Relay,
         relay_outbox,
+        expire_idempotency_keys,
         wake_up,
         settings.provided.relay_batch,
         settings.provided.relay_poll_s,

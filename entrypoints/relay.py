@@ -7,12 +7,19 @@ from collections.abc import Callable
 import structlog
 from attrs import define, field, frozen
 
-from application import EngineUnavailable, MessageKind, RelayOutbox, StorageUnavailable
+from application import (
+    EngineUnavailable,
+    ExpireIdempotencyKeys,
+    MessageKind,
+    RelayOutbox,
+    StorageUnavailable,
+)
 
 _log = structlog.get_logger()
 
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 10.0
+_HOUSEKEEPING = 60.0
 
 
 @frozen
@@ -46,6 +53,7 @@ class Relay:
     """
 
     _relay_outbox: RelayOutbox
+    _expire_idempotency_keys: ExpireIdempotencyKeys
     _wake_up: WakeUp
     _batch: int
     _poll: float
@@ -57,6 +65,7 @@ class Relay:
         async with asyncio.TaskGroup() as tasks:
             for kind in MessageKind:
                 tasks.create_task(self._run(kind), name=f"relay {kind.value}")
+            tasks.create_task(self._keep_house(), name="housekeeping")
 
     def stop(self) -> None:
         self._stopping.set()
@@ -88,9 +97,22 @@ class Relay:
                 continue
             await self._back_off(failures)
 
+    async def _keep_house(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if removed := await self._expire_idempotency_keys():
+                    _log.info("idempotency keys expired", removed=removed)
+            except StorageUnavailable as error:
+                _log.warning("housekeeping waits", reason=error.reason)
+            except Exception:  # noqa: BLE001
+                _log.exception("housekeeping failed")
+            await self._pause(_HOUSEKEEPING)
+
     async def _back_off(self, failures: int) -> None:
         """Waits up to twice as long after each failure, with jitter, so that relays spread out."""
-        longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (failures - 1))
+        await self._pause(min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(failures, 10)))
+
+    async def _pause(self, longest: float) -> None:
         try:
             async with asyncio.timeout(longest * (0.5 + self._random() / 2)):
                 await self._stopping.wait()

@@ -152,7 +152,7 @@ async def open_storage(url: str) -> AsyncIterator[Storage]:
             outbox=PostgresOutbox(database),
             authenticator=authenticator,
             directory=PostgresDirectory(database),
-            readiness=PostgresReadiness(url, [Schema(database)]),
+            readiness=PostgresReadiness(url, [Schema(database)], PostgresOutbox(database)),
             neighbours=PostgresNeighbours(database, authenticator),
         )
         await authenticator.settle()

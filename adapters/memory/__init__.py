@@ -3,6 +3,7 @@
 Made for the tasks of one event loop, not for threads.
 """
 
+from adapters.memory.answers import MemoryIdempotencyKeys
 from adapters.memory.authenticator import MemoryAuthenticator
 from adapters.memory.delivery import MemoryBus, MemoryQueue
 from adapters.memory.directory import MemoryDirectory
@@ -11,7 +12,7 @@ from adapters.memory.identities import Identities
 from adapters.memory.outbox import MemoryClaim, MemoryOutbox
 from adapters.memory.readiness import MemoryReadiness
 from adapters.memory.store import MemoryStore
-from adapters.memory.unit_of_work import MemoryUnitOfWork, StagedMessages
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.memory.waiting_messages import DeadLetter, WaitingMessages
 
 __all__ = [
@@ -22,11 +23,11 @@ __all__ = [
     "MemoryClaim",
     "MemoryDirectory",
     "MemoryExecutionRepository",
+    "MemoryIdempotencyKeys",
     "MemoryOutbox",
     "MemoryQueue",
     "MemoryReadiness",
     "MemoryStore",
     "MemoryUnitOfWork",
-    "StagedMessages",
     "WaitingMessages",
 ]

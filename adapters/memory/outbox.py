@@ -1,13 +1,16 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
 from attrs import define, field, frozen
 
+from adapters.json_codec import kind_of
+from adapters.memory.message_address import MessageAddress
 from adapters.memory.store import MemoryStore
 from adapters.memory.waiting_messages import DeadLetter
-from application import Message, MessageKind
-from application.ports import Claim, Outbox
+from application import ExecutionJob, Message, MessageKind, ports
+from application.ports import Backlog, Claim, Outbox
 
 
 @define(eq=False)
@@ -45,3 +48,35 @@ class MemoryOutbox(Outbox):
             waiting.bury(claim.letters.values())
         finally:
             waiting.take_back(lent)
+
+    async def backlog(self) -> Sequence[Backlog]:
+        messages = self.store.messages
+        return [
+            Backlog(
+                kind=kind,
+                waiting=len(waiting := messages.waiting(kind)),
+                oldest_at=min(map(_committed_at, waiting), default=None),
+                dead=sum(kind_of(letter.message) is kind for letter in messages.dead_letters),
+            )
+            for kind in MessageKind
+        ]
+
+    async def dead_letters(self, limit: int) -> Sequence[ports.DeadLetter]:
+        return [
+            ports.DeadLetter(
+                tenant=(address := MessageAddress.of(letter.message)).tenant,
+                id=letter.message.id,
+                kind=address.kind,
+                execution_id=address.execution_id,
+                attempt=address.attempt,
+                reason=letter.reason,
+            )
+            for letter in self.store.messages.dead_letters[:limit]
+        ]
+
+    async def retry_dead(self) -> int:
+        return self.store.messages.unbury()
+
+
+def _committed_at(message: Message) -> datetime:
+    return message.requested_at if isinstance(message, ExecutionJob) else message.retried.retried_at

@@ -8,3 +8,6 @@ class MemoryReadiness(Readiness):
 
     async def problems(self) -> Sequence[str]:
         return ()
+
+    async def warnings(self) -> Sequence[str]:
+        return []

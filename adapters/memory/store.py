@@ -1,15 +1,17 @@
 """The committed state of all tenants."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from attrs import define, evolve, field
 
+from adapters.memory.answers import Answers
 from adapters.memory.identities import Identities
 from adapters.memory.json_copy import own_copy
 from adapters.memory.message_address import MessageAddress
 from adapters.memory.waiting_messages import WaitingMessages
-from application import ExecutionNotFound, Message
+from application import ExecutionNotFound, IdempotencyKey, Message
 from domain import Execution, ExecutionStatus, FailedAttempt, Retry
 
 Key = tuple[UUID, UUID]
@@ -27,6 +29,9 @@ _ARCHIVED = (
 )
 
 
+_NO_ANSWERS: Mapping[IdempotencyKey, Execution] = MappingProxyType({})
+
+
 def _key(subject: Execution | FailedAttempt) -> Key:
     return subject.tenant, subject.execution_id
 
@@ -42,6 +47,7 @@ class MemoryStore:
     _failed_attempts: dict[Key, tuple[FailedAttempt, ...]] = field(init=False, factory=dict)
     messages: WaitingMessages = field(init=False, factory=WaitingMessages)
     identities: Identities = field(init=False, factory=Identities)
+    answers: Answers = field(init=False, factory=Answers)
 
     def execution(self, tenant: UUID, execution_id: UUID) -> Execution:
         """Raises ExecutionNotFound when the tenant has no such execution."""
@@ -76,12 +82,19 @@ class MemoryStore:
         """Stores an execution as it is, whatever was there, as an operator's SQL could."""
         self._executions[_key(execution)] = own_copy(execution)
 
-    def commit(self, retries: Sequence[Retry], messages: Sequence[Message]) -> frozenset[UUID]:
+    def commit(
+        self,
+        retries: Sequence[Retry],
+        messages: Sequence[Message],
+        answers: Mapping[IdempotencyKey, Execution] = _NO_ANSWERS,
+    ) -> frozenset[UUID]:
         """Writes the retries of unchanged executions with their messages; returns the other ids.
 
         Raises:
             ValueError: an attempt or a message is there already; nothing was written.
         """
+        if self.answers.taken(answers):
+            return frozenset(retry.execution.execution_id for retry in retries)
         won = [retry for retry in retries if self._unchanged(retry)]
         self._check_new_attempts(won)
         kept = {_key(retry.execution) for retry in won}
@@ -94,6 +107,9 @@ class MemoryStore:
             archived = self._failed_attempts.get(key, ())
             self._failed_attempts[key] = (*archived, retry.failed_attempt)
         self.messages.add(sent)
+        for idempotency_key, execution in answers.items():
+            if _key(execution) in kept:
+                self.answers.add(idempotency_key, execution)
         return frozenset(
             retry.execution.execution_id for retry in retries if _key(retry.execution) not in kept
         )

@@ -1,4 +1,5 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -7,22 +8,10 @@ from attrs import define, field
 
 from adapters.memory.execution_repository import MemoryExecutionRepository
 from adapters.memory.store import MemoryStore
-from application import ExecutionJob, Message, RetriedEvent
+from adapters.staged_messages import StagedMessages
+from application import IdempotencyKey
 from application.ports import EventBus, ExecutionQueue, ExecutionRepository, UnitOfWork
-from domain import Retry
-
-
-@define(eq=False)
-class StagedMessages(ExecutionQueue, EventBus):
-    """Keeps jobs and events for the commit; the relay hands them over later."""
-
-    messages: list[Message] = field(init=False, factory=list)
-
-    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
-        self.messages.extend(jobs)
-
-    async def publish(self, events: Sequence[RetriedEvent]) -> None:
-        self.messages.extend(events)
+from domain import Execution, Retry
 
 
 @define(eq=False)
@@ -39,6 +28,7 @@ class MemoryUnitOfWork(UnitOfWork):
     events: EventBus = field(init=False)
     _staged: StagedMessages = field(init=False, factory=StagedMessages)
     _retries: list[Retry] = field(init=False, factory=list)
+    _answers: dict[IdempotencyKey, Execution] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.executions = MemoryExecutionRepository(self._store)
@@ -56,11 +46,16 @@ class MemoryUnitOfWork(UnitOfWork):
     ) -> None:
         self._drop()
 
-    def record(self, retry: Retry) -> None:
+    async def answered(self, key: IdempotencyKey, since: datetime) -> Execution | None:
+        return self._store.answers.find(key, since)
+
+    def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
         self._retries.append(retry)
+        if key:
+            self._answers[key] = retry.execution
 
     async def commit(self) -> frozenset[UUID]:
-        lost = self._store.commit(self._retries, self._staged.messages)
+        lost = self._store.commit(self._retries, self._staged.messages, self._answers)
         wrote = len(lost) < len(self._retries)
         self._drop()
         if wrote and self._on_commit:
@@ -69,4 +64,5 @@ class MemoryUnitOfWork(UnitOfWork):
 
     def _drop(self) -> None:
         self._retries.clear()
+        self._answers.clear()
         self._staged.messages.clear()

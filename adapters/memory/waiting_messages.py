@@ -83,3 +83,15 @@ class WaitingMessages:
         for letter in letters:
             del self._waiting[MessageAddress.of(letter.message).kind][letter.message.id]
             self._dead.append(letter)
+
+    def unbury(self) -> int:
+        """Makes what was refused wait again, before what came later; how many there were."""
+        letters, self._dead = self._dead, []
+        for kind, waiting in self._waiting.items():
+            risen = {
+                letter.message.id: letter.message
+                for letter in letters
+                if MessageAddress.of(letter.message).kind is kind
+            }
+            self._waiting[kind] = risen | waiting
+        return len(letters)

@@ -4,6 +4,7 @@ from adapters.postgres.authenticator import PostgresAuthenticator
 from adapters.postgres.database import Database
 from adapters.postgres.directory import PostgresDirectory
 from adapters.postgres.executions import PostgresExecutions
+from adapters.postgres.idempotency_keys import PostgresIdempotencyKeys
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.readiness import PostgresReadiness
 from adapters.postgres.schema import Schema
@@ -14,6 +15,7 @@ __all__ = [
     "PostgresAuthenticator",
     "PostgresDirectory",
     "PostgresExecutions",
+    "PostgresIdempotencyKeys",
     "PostgresOutbox",
     "PostgresReadiness",
     "PostgresUnitOfWork",

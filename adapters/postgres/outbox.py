@@ -7,8 +7,9 @@ from attrs import field, frozen
 from adapters.json_codec import message_from
 from adapters.postgres import statements
 from adapters.postgres.database import Connection, Database
+from adapters.postgres.rows import from_row
 from application import Message, MessageKind
-from application.ports import Claim, Outbox
+from application.ports import Backlog, Claim, DeadLetter, Outbox
 
 
 @frozen
@@ -58,3 +59,21 @@ class PostgresOutbox(Outbox):
             for message_id, reason in unreadable.items():
                 await claim.refused(message_id, reason)
             yield claim
+
+    async def backlog(self) -> Sequence[Backlog]:
+        found = {
+            row["kind"]: from_row(row, Backlog)
+            for row in await self.database.fetch(statements.BACKLOG, {})
+        }
+        return [
+            found.get(kind.value) or Backlog(kind=kind, waiting=0, oldest_at=None, dead=0)
+            for kind in MessageKind
+        ]
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        rows = await self.database.fetch(statements.DEAD_LETTERS, {"limit": limit})
+        return [from_row(row, DeadLetter) for row in rows]
+
+    async def retry_dead(self) -> int:
+        async with self.database.connection() as connection:
+            return (await connection.execute(statements.RETRY_DEAD)).rowcount

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from adapters.postgres import statements
 from adapters.postgres.database import connection_info, translated_errors
 from application import StorageUnavailable
-from application.ports import Readiness
+from application.ports import Outbox, Readiness
 
 
 class MigratedSchema(Protocol):
@@ -25,6 +25,7 @@ class PostgresReadiness(Readiness):
 
     url: str
     schemas: Sequence[MigratedSchema]
+    outbox: Outbox
 
     async def problems(self) -> Sequence[str]:
         try:
@@ -47,3 +48,11 @@ class PostgresReadiness(Readiness):
                 f"The database lacks {', '.join(missing)}; run `automation-retry migrate`."
             )
         return problems
+
+    async def warnings(self) -> Sequence[str]:
+        return [
+            f"{backlog.dead} {backlog.kind.value} messages were refused by their engine; "
+            "see `automation-retry outbox status`."
+            for backlog in await self.outbox.backlog()
+            if backlog.dead
+        ]

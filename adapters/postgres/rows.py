@@ -9,7 +9,7 @@ from cattrs.preconf.orjson import make_converter
 from psycopg.types.json import Jsonb
 
 from adapters.json_codec import converter, kind_of, message_body
-from application import ExecutionJob, Message
+from application import ExecutionJob, IdempotencyKey, Message
 from domain import Execution, Retry
 
 T = TypeVar("T")
@@ -87,3 +87,20 @@ def _message(message: Message) -> dict[str, Any]:
         "attempt": subject.attempt,
         "body": message_body(message),
     }
+
+
+def answer_records(answers: Mapping[IdempotencyKey, Execution]) -> Jsonb:
+    """What COMMIT reads of idempotency keys."""
+    return Jsonb(
+        [
+            {
+                "tenant": key.tenant,
+                "caller": key.caller,
+                "key": key.text,
+                "retried_at": execution.started_at,
+                "execution_id": execution.execution_id,
+                "execution": converter.unstructure(execution),
+            }
+            for key, execution in answers.items()
+        ]
+    )

@@ -110,8 +110,43 @@ WITH change AS (
         tenant uuid, id uuid, kind text, execution_id uuid, attempt integer, body jsonb
     )
     JOIN won USING (tenant, execution_id)
+), answered AS (
+    INSERT INTO automation_idempotency_keys (
+        tenant, caller, key, retried_at, execution_id, execution
+    )
+    SELECT a.tenant, a.caller, a.key, a.retried_at, a.execution_id, a.execution
+    FROM jsonb_to_recordset(%(answers)s) AS a (
+        tenant uuid, caller uuid, key text, retried_at timestamptz, execution_id uuid,
+        execution jsonb
+    )
+    JOIN won USING (tenant, execution_id)
 )
 SELECT execution_id FROM won
+"""
+
+ONE_ANSWER_A_KEY: Final = "automation_idempotency_keys_pkey"
+
+# An expired answer makes room for a new one at once.
+ANSWERED: Final = """
+WITH expired AS (
+    DELETE FROM automation_idempotency_keys
+    WHERE tenant = %(tenant)s AND caller = %(caller)s AND key = %(key)s
+      AND retried_at <= %(since)s
+)
+SELECT execution FROM automation_idempotency_keys
+WHERE tenant = %(tenant)s AND caller = %(caller)s AND key = %(key)s AND retried_at > %(since)s
+"""
+
+REMOVE_ANSWERS: Final = """
+DELETE FROM automation_idempotency_keys k
+USING (
+    SELECT tenant, caller, key FROM automation_idempotency_keys
+    WHERE retried_at <= %(before)s
+    ORDER BY retried_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+) old
+WHERE k.tenant = old.tenant AND k.caller = old.caller AND k.key = old.key
 """
 
 CLAIM: Final = """
@@ -137,6 +172,26 @@ WHERE o.tenant = done.tenant AND o.id = done.id
 REFUSED: Final = """
 UPDATE automation_outbox SET dead_at = now(), dead_reason = %(reason)s
 WHERE tenant = %(tenant)s AND id = %(id)s
+"""
+
+BACKLOG: Final = """
+SELECT kind, count(*) FILTER (WHERE dead_at IS NULL) AS waiting,
+       min(enqueued_at) FILTER (WHERE dead_at IS NULL) AS oldest_at,
+       count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead
+FROM automation_outbox
+GROUP BY kind
+"""
+
+DEAD_LETTERS: Final = """
+SELECT tenant, id, kind, execution_id, attempt, dead_reason AS reason
+FROM automation_outbox
+WHERE dead_at IS NOT NULL
+ORDER BY dead_at, id
+LIMIT %(limit)s
+"""
+
+RETRY_DEAD: Final = """
+UPDATE automation_outbox SET dead_at = NULL, dead_reason = NULL WHERE dead_at IS NOT NULL
 """
 
 # `refusal` is NULL for a valid key. A key without a limit costs no write: `counted` touches no row.

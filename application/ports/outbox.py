@@ -1,7 +1,10 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
+
+from attrs import frozen
 
 from application.messages import Message, MessageKind
 
@@ -29,6 +32,31 @@ class Claim(Protocol):
         ...
 
 
+@frozen(kw_only=True)
+class Backlog:
+    """What lies in the outbox of one kind of message."""
+
+    kind: MessageKind
+    waiting: int
+    """Committed and not yet delivered."""
+    oldest_at: datetime | None
+    """When the oldest of them was committed."""
+    dead: int
+    """Refused by the engine for good."""
+
+
+@frozen(kw_only=True)
+class DeadLetter:
+    """A message that an engine refused, and why."""
+
+    tenant: UUID
+    id: UUID
+    kind: MessageKind
+    execution_id: UUID
+    attempt: int
+    reason: str
+
+
 class Outbox(Protocol):
     """Committed messages that still have to be handed to an engine."""
 
@@ -42,5 +70,29 @@ class Outbox(Protocol):
 
         Raises:
             StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def backlog(self) -> Sequence[Backlog]:
+        """How much waits and how much is dead, for each kind.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Up to `limit` dead letters, those that died first first.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def retry_dead(self) -> int:
+        """Makes all dead letters wait for delivery again; how many there were.
+
+        Raises:
+            StorageUnavailable: nothing changed.
         """
         ...

@@ -1,10 +1,12 @@
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
+from application.idempotency import IdempotencyKey
 from application.ports.delivery import EventBus, ExecutionQueue
 from application.ports.execution_repository import ExecutionRepository
-from domain import Retry
+from domain import Execution, Retry
 
 
 class UnitOfWork(Protocol):
@@ -31,8 +33,16 @@ class UnitOfWork(Protocol):
         """Drops what was not committed."""
         ...
 
-    def record(self, retry: Retry) -> None:
-        """Stages the execution's new state and the archived attempt."""
+    async def answered(self, key: IdempotencyKey, since: datetime) -> Execution | None:
+        """The execution as the retry with this key left it, if that was retried after `since`.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
+        """Stages the execution's new state and the archived attempt, and the answer for `key`."""
         ...
 
     async def commit(self) -> frozenset[UUID]:
@@ -40,7 +50,7 @@ class UnitOfWork(Protocol):
 
         An execution that changed since it was read is left as it is, together with its attempt,
         job and event; the others are written. So of concurrent retries of one execution exactly
-        one wins.
+        one wins. Where a key was given an answer by somebody else meanwhile, all of them lost.
 
         Raises:
             ValueError: an attempt of that number was archived already, as after somebody set

@@ -14,7 +14,9 @@ from adapters.json_codec import utc_text
 from application import (
     ApiKeyRequired,
     ExecutionNotFound,
+    IdempotencyKeyReused,
     InvalidApiKey,
+    InvalidIdempotencyKey,
     RetryConflict,
     StorageUnavailable,
 )
@@ -134,6 +136,8 @@ ANSWERS: Mapping[type[Exception], Answer] = MappingProxyType(
                 for name, expected in error.expected.items()
             ],
         ),
+        InvalidIdempotencyKey: Answer(400, "VALIDATION_ERROR"),
+        IdempotencyKeyReused: Answer(422, "UNPROCESSABLE_ENTITY"),
         BodyIncomplete: Answer(400, "BAD_REQUEST"),
         BodyTooLarge: Answer(
             413, "PAYLOAD_TOO_LARGE", details=lambda error: {"limit_bytes": error.limit}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from attrs import frozen
 from starlette.requests import Request
@@ -20,6 +21,9 @@ from entrypoints.http.request_context import context_of
 
 HEALTHZ = "/healthz"
 READYZ = "/readyz"
+
+IDEMPOTENCY_KEY = "idempotency-key"
+_REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 class ExactRoute(Route):
@@ -50,12 +54,16 @@ class Handlers:
     async def retry_execution(self, request: Request) -> Response:
         principal = await self.admit(request)
         await discard_body(request)
-        execution = await self.api.retry_execution(
+        keys = request.headers.getlist(IDEMPOTENCY_KEY)
+        retried = await self.api.retry_execution(
             principal,
             request.path_params["execution_id"],
             request_id=context_of(request.scope).request_id,
+            idempotency_key=", ".join(keys) if keys else None,
         )
-        return JsonResponse(self.bodies.retried(execution))
+        return JsonResponse(
+            self.bodies.retried(retried.execution), headers=_REPLAYED if retried.replayed else None
+        )
 
     async def get_execution(self, request: Request) -> Response:
         principal = await self.admit(request)
@@ -79,4 +87,7 @@ class Handlers:
         problems = await self.api.readiness.problems()
         if problems:
             raise NotReady(problems)
-        return JsonResponse({"data": {"status": "ready"}})
+        data: dict[str, Any] = {"status": "ready"}
+        if warnings := await self.api.readiness.warnings():
+            data["warnings"] = warnings
+        return JsonResponse({"data": data})

@@ -28,7 +28,7 @@ async def test_returns_the_execution_as_committed(
     """The answer is what a read of the store gives from now on: pending, started now."""
     failed = a_failed_execution(tenant=principal.tenant)
     store.add([failed])
-    retried = await retry_execution(principal, failed.execution_id)
+    retried = (await retry_execution(principal, failed.execution_id)).execution
 
     assert retried == store.execution(failed.tenant, failed.execution_id)
     assert (retried.status, retried.started_at, retried.retry_count) == (
@@ -93,7 +93,7 @@ async def test_takes_an_id_as_text_in_any_case(
     """In-process callers hold UUIDs, requests hold text."""
     failed = a_failed_execution(tenant=principal.tenant)
     store.add([failed])
-    retried = await retry_execution(principal, str(failed.execution_id).upper())
+    retried = (await retry_execution(principal, str(failed.execution_id).upper())).execution
 
     assert retried.execution_id == failed.execution_id
 

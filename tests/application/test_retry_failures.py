@@ -10,9 +10,9 @@ from adapters.memory import (
     MemoryExecutionRepository,
     MemoryStore,
     MemoryUnitOfWork,
-    StagedMessages,
 )
-from application import ExecutionJob, RetriedEvent
+from adapters.staged_messages import StagedMessages
+from application import ExecutionJob, IdempotencyKey, RetriedEvent
 from domain import Execution, Principal, Retry
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import LeftBehind, left_behind
@@ -42,8 +42,8 @@ class BrokenEvents(StagedMessages):
 
 
 class BrokenRecord(MemoryUnitOfWork):
-    def record(self, retry: Retry) -> None:
-        super().record(retry)
+    def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
+        super().record(retry, key)
         raise Broken
 
 

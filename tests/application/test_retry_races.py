@@ -9,7 +9,7 @@ import pytest
 from attrs import define, evolve, field, frozen
 
 from adapters.memory import MemoryExecutionRepository, MemoryStore, MemoryUnitOfWork
-from application import ExecutionJob, RetriedEvent, RetryConflict
+from application import ExecutionJob, Retried, RetriedEvent, RetryConflict
 from application.ports import NewUnitOfWork
 from domain import Execution, ExecutionNotFailed, ExecutionStatus, Principal
 from tests.application.conftest import NewRetryExecution
@@ -89,7 +89,7 @@ async def test_of_fifty_concurrent_retries_exactly_one_wins(
     )
     left = left_behind(store, failed)
 
-    assert [one for one in outcomes if isinstance(one, Execution)] == [left.execution]
+    assert [one.execution for one in outcomes if isinstance(one, Retried)] == [left.execution]
     assert [one.status for one in outcomes if isinstance(one, ExecutionNotFailed)] == 49 * [
         ExecutionStatus.PENDING
     ]
@@ -146,7 +146,7 @@ async def test_what_was_retried_and_failed_meanwhile_is_retried_as_the_next_atte
 
     executions = ChangedAfterRead(store, retried_and_failed_again)
     retry_execution = new_retry_execution(new_unit_of_work=reading_from(store, executions))
-    retried = await retry_execution(principal, failed.execution_id)
+    retried = (await retry_execution(principal, failed.execution_id)).execution
     left = left_behind(store, failed)
 
     assert (retried.retry_count, retried.started_at) == (2, RETRIED_AT)

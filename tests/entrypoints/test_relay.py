@@ -6,11 +6,23 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field
 
-from adapters.memory import MemoryBus, MemoryOutbox, MemoryStore, MemoryUnitOfWork
-from application import EngineUnavailable, ExecutionJob, MessageKind, RelayOutbox
+from adapters.memory import (
+    MemoryBus,
+    MemoryIdempotencyKeys,
+    MemoryOutbox,
+    MemoryStore,
+    MemoryUnitOfWork,
+)
+from application import (
+    EngineUnavailable,
+    ExecutionJob,
+    ExpireIdempotencyKeys,
+    MessageKind,
+    RelayOutbox,
+)
 from application.ports import ExecutionQueue
 from entrypoints.relay import Relay, WakeUp
-from tests.factories import RetryWrite, a_failed_execution, a_retry_write
+from tests.factories import NOON, RetryWrite, a_failed_execution, a_retry_write
 
 
 @define
@@ -42,7 +54,8 @@ class Setting:
     def __attrs_post_init__(self) -> None:
         relay_outbox = RelayOutbox(MemoryOutbox(self.store), self.broker, MemoryBus())
         # Nobody waits an hour: what is delivered was announced by a commit.
-        self.relay = Relay(relay_outbox, self.wake_up, 10, 3600.0, lambda: 0.0)
+        expire = ExpireIdempotencyKeys(MemoryIdempotencyKeys(self.store.answers), lambda: NOON)
+        self.relay = Relay(relay_outbox, expire, self.wake_up, 10, 3600.0, lambda: 0.0)
 
     async def retry(self) -> RetryWrite:
         write = a_retry_write(a_failed_execution())

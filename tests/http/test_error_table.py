@@ -9,7 +9,9 @@ from application import (
     ApiKeyRequired,
     ApplicationError,
     ExecutionNotFound,
+    IdempotencyKeyReused,
     InvalidApiKey,
+    InvalidIdempotencyKey,
     RetryConflict,
     StorageUnavailable,
 )
@@ -49,6 +51,22 @@ ROWS = [
         "Too many requests",
         {"retry_after_ms": 1001, "remaining": 0},
         ["retry-after", "x-ratelimit-reset"],
+    ),
+    (
+        InvalidIdempotencyKey(""),
+        400,
+        "VALIDATION_ERROR",
+        "Idempotency-Key must be 1 to 255 printable ASCII characters",
+        None,
+        [],
+    ),
+    (
+        IdempotencyKeyReused("k"),
+        422,
+        "UNPROCESSABLE_ENTITY",
+        "Idempotency-Key was used for another request",
+        None,
+        [],
     ),
     (
         PermissionDenied(AUTOMATION_EXECUTE),

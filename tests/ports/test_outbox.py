@@ -222,3 +222,47 @@ async def test_an_attempt_that_waits_leaves_its_place_to_others(
     write = await retried(storage, other)
 
     assert await claimed(storage, limit=2) == [attempts[0].job, write.job]
+
+
+async def test_the_backlog_counts_what_waits_and_what_is_dead(
+    empty_outbox: Storage,
+) -> None:
+    """For each kind how many wait and since when, and how many are dead."""
+    storage = empty_outbox
+    failed = a_failed_execution()
+    await storage.repository.add([failed])
+    write = await retried(storage, failed)
+    before = {one.kind: one for one in await storage.outbox.backlog()}
+    async with storage.outbox.claim(MessageKind.JOB, 10) as claim:
+        await claim.refused(write.job.id, "too large")
+    after = {one.kind: one for one in await storage.outbox.backlog()}
+
+    assert (before[MessageKind.JOB].waiting, before[MessageKind.EVENT].waiting) == (1, 1)
+    assert before[MessageKind.JOB].oldest_at is not None
+    assert after[MessageKind.JOB].waiting == 0
+    assert after[MessageKind.JOB].oldest_at is None
+    assert after[MessageKind.JOB].dead == before[MessageKind.JOB].dead + 1
+
+
+async def test_dead_letters_can_be_handed_over_again(
+    empty_outbox: Storage,
+) -> None:
+    """They are listed with their reason until they are made to wait again."""
+    storage = empty_outbox
+    failed = a_failed_execution()
+    await storage.repository.add([failed])
+    write = await retried(storage, failed)
+    async with storage.outbox.claim(MessageKind.JOB, 10) as claim:
+        await claim.refused(write.job.id, "too large")
+    listed = [one for one in await storage.outbox.dead_letters(1000) if one.id == write.job.id]
+
+    revived = await storage.outbox.retry_dead()
+
+    async with storage.outbox.claim(MessageKind.JOB, 1000) as claim:
+        waiting = [message.id for message in claim.messages]
+    assert [(one.kind, one.attempt, one.reason) for one in listed] == [
+        (MessageKind.JOB, 1, "too large")
+    ]
+    assert revived >= 1
+    assert write.job.id in waiting
+    assert list(await storage.outbox.dead_letters(1000)) == []

@@ -12,6 +12,8 @@ from entrypoints.lifecycle import migrate_database, open_container
 from entrypoints.settings import Settings, read_settings
 from tests.service.world import EXECUTIONS, running_service
 
+OURS = ["0001_identity", "0002_executions", "0003_idempotency_keys"]
+
 # As AlgaPSA makes them, with keys between them, and with columns that this service does not know.
 ALGAPSA: LiteralString = """
 CREATE TABLE tenants (
@@ -112,7 +114,7 @@ async def test_an_empty_database_gets_everything_once(empty_database_url: str) -
 
     async with open_container(settings) as container:
         assert await container.readiness().problems() == []
-    assert first == ["0001_identity", "0002_executions", "procrastinate"]
+    assert first == [*OURS, "procrastinate"]
     assert second == []
 
 
@@ -123,7 +125,7 @@ async def test_several_may_migrate_at_once(empty_database_url: str) -> None:
     applied = await asyncio.gather(*[migrate_database(settings) for _ in range(4)])
 
     names = sorted(name for names in applied for name in names)
-    assert names == ["0001_identity", "0002_executions", "procrastinate"]
+    assert names == [*OURS, "procrastinate"]
 
 
 async def test_a_database_that_is_not_migrated_is_not_ready(empty_database_url: str) -> None:
@@ -132,10 +134,7 @@ async def test_a_database_that_is_not_migrated_is_not_ready(empty_database_url: 
         problems = await container.readiness().problems()
 
     assert problems == [
-        (
-            "The database lacks 0001_identity, 0002_executions, procrastinate; run "
-            "`automation-retry migrate`."
-        )
+        (f"The database lacks {', '.join(OURS)}, procrastinate; run `automation-retry migrate`.")
     ]
 
 
@@ -180,5 +179,5 @@ async def test_procrastinate_tables_of_others_stay_as_they_are(empty_database_ur
             "SELECT column_name FROM information_schema.columns"
             " WHERE table_name = 'procrastinate_jobs' ORDER BY 1"
         ).fetchall()
-    assert applied == ["0001_identity", "0002_executions"]
+    assert applied == OURS
     assert columns == [("id",), ("theirs",)]

@@ -35,9 +35,7 @@ async def test_asynchronous_commit_is_refused(
         postgres_server.execute(f'ALTER {scope} "{name}" RESET synchronous_commit')
 
     assert answer.status_code == 503
-    assert answer.json()["error"]["details"] == {
-        "problems": [_PROBLEM]
-    }
+    assert answer.json()["error"]["details"] == {"problems": [_PROBLEM]}
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])

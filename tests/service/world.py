@@ -61,6 +61,7 @@ class World:
         return execution
 
     async def retry(self, execution_id: object, key: str | None, **headers: str) -> httpx.Response:
+        """Headers are spelled with underscores."""
         return await self.client.post(
             f"{EXECUTIONS}/{execution_id}/retry", headers=with_key(key, headers)
         )

@@ -1,0 +1,12 @@
+-- Answers to retries, to be had again with the caller's idempotency key for a day.
+CREATE TABLE automation_idempotency_keys (
+    tenant uuid NOT NULL,
+    caller uuid NOT NULL,
+    key text NOT NULL,
+    retried_at timestamptz NOT NULL,
+    execution_id uuid NOT NULL,
+    execution jsonb NOT NULL,
+    PRIMARY KEY (tenant, caller, key)
+);
+
+CREATE INDEX automation_idempotency_keys_retried_at ON automation_idempotency_keys (retried_at);
