@@ -44,9 +44,12 @@ class RelayOutbox:
                 try:
                     await self._hand_over(waiting)
                 except MessageRefused as refusal:
+                    others = [one for one in waiting if one.id != refusal.message_id]
+                    if len(others) == len(waiting):
+                        raise  # not one of ours: handing the same over again would never end
                     await claim.refused(refusal.message_id, refusal.reason)
                     refused += 1
-                    waiting = [one for one in waiting if one.id != refusal.message_id]
+                    waiting = others
                 else:
                     await claim.delivered([message.id for message in waiting])
                     break

@@ -2,20 +2,22 @@
 
 from domain.errors import DomainError, ExecutionNotFailed, InvalidExecutionId, PermissionDenied
 from domain.execution import (
+    CLEARED,
     Execution,
     ExecutionRetried,
-    ExecutionStatus,
     FailedAttempt,
     LogEntry,
     LogLevel,
     Retry,
     parse_execution_id,
 )
+from domain.execution_status import ExecutionStatus
 from domain.principal import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission, Principal
 
 __all__ = [
     "AUTOMATION_EXECUTE",
     "AUTOMATION_READ",
+    "CLEARED",
     "DomainError",
     "Execution",
     "ExecutionNotFailed",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.execution import ExecutionStatus
+    from domain.execution_status import ExecutionStatus
     from domain.principal import Permission
 
 

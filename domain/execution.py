@@ -8,24 +8,15 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from attrs import Attribute, evolve, field, frozen
-from attrs.validators import ge, instance_of, optional
+from attrs.validators import deep_iterable, ge, instance_of, optional
 
 from domain.errors import ExecutionNotFailed, InvalidExecutionId
+from domain.execution_status import ExecutionStatus
 from domain.principal import Principal
-
-
-class ExecutionStatus(Enum):
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    TIMEOUT = "timeout"
-    SKIPPED = "skipped"
 
 
 class LogLevel(Enum):
@@ -34,6 +25,18 @@ class LogLevel(Enum):
     WARN = "warn"
     ERROR = "error"
 
+
+CLEARED: Final = (
+    "started_at",
+    "completed_at",
+    "duration_ms",
+    "actions_successful",
+    "actions_failed",
+    "error_message",
+    "error_stack",
+    "failed_action_index",
+)
+"""The values that a retry sets anew, and that its FailedAttempt keeps."""
 
 _EXECUTION_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
@@ -64,7 +67,9 @@ def _whole(_instance: object, attribute: "Attribute[Any]", value: object) -> Non
 
 
 def _duration(_instance: object, attribute: "Attribute[Any]", value: float | None) -> None:
-    if value is not None and not (math.isfinite(value) and value >= 0):
+    if value is None:
+        return
+    if isinstance(value, bool) or not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{attribute.name} must be a number of ms from 0, got {value!r}")
 
 
@@ -72,7 +77,13 @@ def _as_tuple(entries: "Iterable[LogEntry]") -> "tuple[LogEntry, ...]":
     return tuple(entries)
 
 
+def _mapping(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{attribute.name} must be a mapping, got {value!r}")
+
+
 _COUNT = [_whole, ge(0)]
+_TEXT = optional(instance_of(str))
 
 
 @frozen(kw_only=True)
@@ -103,8 +114,8 @@ class FailedAttempt:
     duration_ms: float | None = field(default=None, validator=_duration)
     actions_successful: int = field(validator=_COUNT)
     actions_failed: int = field(validator=_COUNT)
-    error_message: str | None = None
-    error_stack: str | None = None
+    error_message: str | None = field(default=None, validator=_TEXT)
+    error_stack: str | None = field(default=None, validator=_TEXT)
     failed_action_index: int | None = None
 
 
@@ -146,12 +157,14 @@ class Execution:
     actions_total: int = field(validator=_COUNT)
     actions_successful: int = field(default=0, validator=_COUNT)
     actions_failed: int = field(default=0, validator=_COUNT)
-    error_message: str | None = None
-    error_stack: str | None = None
+    error_message: str | None = field(default=None, validator=_TEXT)
+    error_stack: str | None = field(default=None, validator=_TEXT)
     failed_action_index: int | None = field(default=None, validator=optional(_whole))
-    trigger_data: Mapping[str, Any] = field(factory=dict)
-    execution_context: Mapping[str, Any] = field(factory=dict)
-    logs: tuple[LogEntry, ...] = field(default=(), converter=_as_tuple)
+    trigger_data: Mapping[str, Any] = field(factory=dict, validator=_mapping)
+    execution_context: Mapping[str, Any] = field(factory=dict, validator=_mapping)
+    logs: tuple[LogEntry, ...] = field(
+        default=(), converter=_as_tuple, validator=deep_iterable(instance_of(LogEntry))
+    )
     retry_count: int = field(default=0, validator=_COUNT)
     """How often it was retried; an engine's late result of an older generation is void."""
 
@@ -198,14 +211,7 @@ class Execution:
                 retried_by=by.user_id,
                 api_key_id=by.api_key_id,
                 request_id=request_id,
-                started_at=self.started_at,
-                completed_at=self.completed_at,
-                duration_ms=self.duration_ms,
-                actions_successful=self.actions_successful,
-                actions_failed=self.actions_failed,
-                error_message=self.error_message,
-                error_stack=self.error_stack,
-                failed_action_index=self.failed_action_index,
+                **{name: getattr(self, name) for name in CLEARED},
             ),
             event=ExecutionRetried(
                 tenant=self.tenant,

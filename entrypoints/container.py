@@ -1,5 +1,6 @@
 """The composition root: which adapter stands behind which port. Nothing is opened here."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic_ns
 from uuid import uuid4
@@ -38,13 +39,20 @@ from application import (
     RelayOutbox,
     RetryExecution,
 )
+from entrypoints import brokers
 from entrypoints.http import Api, RateLimiter
 from entrypoints.relay import Relay, WakeUp
-from entrypoints.settings import Settings
+from entrypoints.settings import Engine, Settings
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _schemas(
+    settings: Settings, ours: Schema, procrastinate: ProcrastinateSchema
+) -> Sequence[Schema | ProcrastinateSchema]:
+    return [ours, procrastinate] if Engine.PROCRASTINATE in settings.engines else [ours]
 
 
 class Container(containers.DeclarativeContainer):
@@ -106,7 +114,7 @@ class Container(containers.DeclarativeContainer):
         postgresql=providers.Singleton(
             PostgresReadiness,
             settings.provided.database_url.text,
-            providers.List(schema, procrastinate_schema),
+            providers.Callable(_schemas, settings, schema, procrastinate_schema),
             outbox,
         ),
     )
@@ -114,14 +122,20 @@ class Container(containers.DeclarativeContainer):
 
     memory_queue = providers.Singleton(MemoryQueue)
     memory_bus = providers.Singleton(MemoryBus)
+    redis_connection = providers.Singleton(brokers.redis_connection, settings)
+    nats_connection = providers.Singleton(brokers.nats_connection, settings)
     queue = providers.Selector(
         settings.provided.job_engine.value,
         memory=memory_queue,
+        redis=providers.Singleton(brokers.redis_queue, redis_connection),
+        nats=providers.Singleton(brokers.nats_queue, nats_connection),
         procrastinate=providers.Singleton(ProcrastinateQueue, database.provided.joined),
     )
     bus = providers.Selector(
         settings.provided.event_engine.value,
         memory=memory_bus,
+        redis=providers.Singleton(brokers.redis_bus, redis_connection),
+        nats=providers.Singleton(brokers.nats_bus, nats_connection),
         procrastinate=providers.Singleton(ProcrastinateBus, database.provided.joined),
     )
 

@@ -8,7 +8,7 @@ import structlog
 
 from adapters.embedded import EmbeddedPostgres
 from entrypoints.container import Container
-from entrypoints.settings import Settings, StorageKind
+from entrypoints.settings import Engine, Settings, StorageKind
 
 _log = structlog.get_logger()
 
@@ -35,10 +35,13 @@ async def migrate(container: Container) -> list[str]:
     Raises:
         StorageUnavailable: the database did not answer.
     """
-    if container.settings().database_url.kind is StorageKind.MEMORY:
+    settings = container.settings()
+    if settings.database_url.kind is StorageKind.MEMORY:
         return []
     applied = await container.schema().migrate()
-    return applied + await container.procrastinate_schema().migrate()
+    if Engine.PROCRASTINATE in settings.engines:
+        applied += await container.procrastinate_schema().migrate()
+    return applied
 
 
 async def migrate_database(settings: Settings) -> list[str]:
@@ -57,7 +60,31 @@ async def opened(container: Container, *, relay: bool) -> AsyncIterator[None]:
             stack.push_async_callback(container.database().close)
             stack.push_async_callback(container.authenticator().settle)
         if relay:
+            await stack.enter_async_context(_open_brokers(container))
             await stack.enter_async_context(_relaying(container))
+        yield
+
+
+@asynccontextmanager
+async def _open_brokers(container: Container) -> AsyncIterator[None]:
+    """Connects to the chosen brokers; one that is away is told in the log and waited for later."""
+    settings = container.settings()
+    async with AsyncExitStack() as stack:
+        for engine, connection in (
+            (Engine.REDIS, container.redis_connection),
+            (Engine.NATS, container.nats_connection),
+        ):
+            if engine not in settings.engines:
+                continue
+            await connection().open()
+            stack.push_async_callback(connection().close)
+            for chosen, port in (
+                (settings.job_engine, container.queue),
+                (settings.event_engine, container.bus),
+            ):
+                # Looking makes the streams, so that consumers find them before the first message.
+                if chosen is engine and (problem := await port().problem()):
+                    _log.warning("engine is not ready", engine=engine.value, reason=problem)
         yield
 
 

@@ -1,8 +1,10 @@
 """Settings from the environment; a wrong one is refused with its name before anything starts."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,18 @@ class StorageKind(Enum):
 class Engine(Enum):
     MEMORY = "memory"
     PROCRASTINATE = "procrastinate"
+    REDIS = "redis"
+    NATS = "nats"
 
 
 _DATABASE_URLS = (
     "must be `memory:` (nothing is kept), `embedded:PATH` (a PostgreSQL of its own under PATH) "
     "or `postgresql://USER:PASSWORD@HOST/DATABASE`"
 )
+
+
+_EXTRAS = {Engine.REDIS: "redis", Engine.NATS: "nats"}
+"""Engines whose drivers are extras, with the modules that these bring."""
 
 
 @frozen
@@ -90,6 +98,23 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        for url in text.split(",") if text else ():
+            if not url.strip().startswith(schemes):
+                # The value may hold a password, so it is not repeated here.
+                raise ValueError(f"must begin with {' or '.join(schemes)}")
+        return text
+
+    return parse
+
+
+def _subject(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text):
+        return text
+    raise ValueError(f"must be words of letters, digits, - and _ joined by dots, not {text!r}")
+
+
 def _engine(text: str) -> Engine | None:
     if not text:
         return None
@@ -121,11 +146,59 @@ class Settings:
     job_queue: Engine | None = _setting(
         f"{PREFIX}_JOB_QUEUE",
         _engine,
-        "Engine that takes the jobs; procrastinate where the storage is PostgreSQL, else memory.",
+        "Engine that takes the jobs: procrastinate, redis or nats; the first unless set.",
         default="",
     )
     event_bus: Engine | None = _setting(
-        f"{PREFIX}_EVENT_BUS", _engine, "Engine that takes the events; as for jobs.", default=""
+        f"{PREFIX}_EVENT_BUS",
+        _engine,
+        "Engine that takes the events, chosen apart from that of the jobs.",
+        default="",
+    )
+    redis_url: str = _setting(
+        f"{PREFIX}_REDIS_URL",
+        _url("redis://", "rediss://", "unix://"),
+        "Where Redis is; needed by the redis engine.",
+        default="",
+    )
+    redis_prefix: str = _setting(
+        "REDIS_PREFIX", str, "Begins AlgaPSA's keys in Redis.", default="alga-psa:"
+    )
+    redis_stream_prefix: str = _setting(
+        "REDIS_EVENT_STREAM_PREFIX",
+        str,
+        "Begins AlgaPSA's event streams, after REDIS_PREFIX.",
+        default="event-stream:",
+    )
+    redis_stream_max_length: int = _setting(
+        "REDIS_STREAM_MAX_LENGTH",
+        _whole(1, 1_000_000_000),
+        "About as many events AlgaPSA's stream keeps; jobs are all kept.",
+        default="1000",
+    )
+    nats_url: str = _setting(
+        f"{PREFIX}_NATS_URL",
+        _url("nats://", "tls://"),
+        "Where NATS is, several servers of one cluster with commas; needed by the nats engine.",
+        default="",
+    )
+    nats_replicas: int = _setting(
+        f"{PREFIX}_NATS_REPLICAS",
+        _whole(1, 5),
+        "On how many servers of the cluster JetStream keeps each message.",
+        default="1",
+    )
+    nats_duplicate_window_s: int = _setting(
+        f"{PREFIX}_NATS_DUPLICATE_WINDOW_S",
+        _whole(1, 86_400),
+        "For so long JetStream takes a message again without keeping it twice.",
+        default="120",
+    )
+    nats_subject_prefix: str = _setting(
+        f"{PREFIX}_NATS_SUBJECT_PREFIX",
+        _subject,
+        "Begins the subjects and, in capitals, the streams' names.",
+        default="automation",
     )
     pool_min_size: int = _setting(
         f"{PREFIX}_POOL_MIN_SIZE",
@@ -192,16 +265,31 @@ class Settings:
     )
 
     def __attrs_post_init__(self) -> None:
+        in_memory = self.database_url.kind is StorageKind.MEMORY
         for variable, engine in (
-            (f"{PREFIX}_JOB_QUEUE", self.job_queue),
-            (f"{PREFIX}_EVENT_BUS", self.event_bus),
+            (f"{PREFIX}_JOB_QUEUE", self.job_engine),
+            (f"{PREFIX}_EVENT_BUS", self.event_engine),
         ):
-            in_memory = self.database_url.kind is StorageKind.MEMORY
-            if engine is not None and (engine is Engine.MEMORY) != in_memory:
+            if engine is Engine.PROCRASTINATE and in_memory:
+                raise SettingsError(variable, "procrastinate needs a PostgreSQL in DATABASE_URL")
+            if engine is Engine.MEMORY and not in_memory:
+                raise SettingsError(variable, "memory goes with DATABASE_URL=memory: only")
+            if engine in _EXTRAS and find_spec(_EXTRAS[engine]) is None:
                 raise SettingsError(
                     variable,
-                    "procrastinate goes with a PostgreSQL in DATABASE_URL, memory with `memory:`",
+                    f"the driver is missing: pip install 'automation-retry[{engine.value}]'",
                 )
+        for variable, url, engine in (
+            (f"{PREFIX}_REDIS_URL", self.redis_url, Engine.REDIS),
+            (f"{PREFIX}_NATS_URL", self.nats_url, Engine.NATS),
+        ):
+            if engine in self.engines and not url:
+                raise SettingsError(variable, f"is not set, and the {engine.value} engine needs it")
+
+    @property
+    def engines(self) -> frozenset[Engine]:
+        """Those in use."""
+        return frozenset({self.job_engine, self.event_engine})
 
     def on_server(self, url: str) -> "Settings":
         """The same settings for the PostgreSQL at `url`."""

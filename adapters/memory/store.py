@@ -12,22 +12,10 @@ from adapters.memory.json_copy import own_copy
 from adapters.memory.message_address import MessageAddress
 from adapters.memory.waiting_messages import WaitingMessages
 from application import ExecutionNotFound, IdempotencyKey, Message
-from domain import Execution, ExecutionStatus, FailedAttempt, Retry
+from domain import CLEARED, Execution, ExecutionStatus, FailedAttempt, Retry
 
 Key = tuple[UUID, UUID]
 """The tenant and the execution_id."""
-
-_ARCHIVED = (
-    "started_at",
-    "completed_at",
-    "duration_ms",
-    "actions_successful",
-    "actions_failed",
-    "error_message",
-    "error_stack",
-    "failed_action_index",
-)
-
 
 _NO_ANSWERS: Mapping[IdempotencyKey, Execution] = MappingProxyType({})
 
@@ -127,7 +115,7 @@ class MemoryStore:
             stored is not None
             and stored.status is ExecutionStatus.FAILED
             and stored.retry_count == attempt.attempt - 1
-            and all(getattr(stored, name) == getattr(attempt, name) for name in _ARCHIVED)
+            and all(getattr(stored, name) == getattr(attempt, name) for name in CLEARED)
         )
 
     def _check_new_attempts(self, retries: Sequence[Retry]) -> None:
@@ -141,5 +129,5 @@ class MemoryStore:
 
     def _retried(self, retried: Execution) -> Execution:
         """Takes over what a retry changes and leaves what others may have written meanwhile."""
-        changes = {name: getattr(retried, name) for name in ("status", "retry_count", *_ARCHIVED)}
+        changes = {name: getattr(retried, name) for name in ("status", "retry_count", *CLEARED)}
         return evolve(self._executions[_key(retried)], **changes)

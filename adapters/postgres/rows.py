@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from adapters.json_codec import converter, kind_of, message_body
 from application import ExecutionJob, IdempotencyKey, Message
-from domain import Execution, Retry
+from domain import CLEARED, Execution, Retry
 
 T = TypeVar("T")
 
@@ -36,18 +36,6 @@ def execution_records(executions: Iterable[Execution]) -> Jsonb:
     return Jsonb([converter.unstructure(execution) for execution in executions])
 
 
-_CLEARED = (
-    "started_at",
-    "completed_at",
-    "duration_ms",
-    "actions_successful",
-    "actions_failed",
-    "error_message",
-    "error_stack",
-    "failed_action_index",
-)
-
-
 def change_records(retries: Iterable[Retry]) -> Jsonb:
     """What COMMIT reads of executions: the new values, and those that were read as `was_…`."""
     return Jsonb([_change(retry) for retry in retries])
@@ -66,7 +54,7 @@ def _change(retry: Retry) -> dict[str, Any]:
         "api_key_id": attempt.api_key_id,
         "request_id": attempt.request_id,
     }
-    for name in _CLEARED:
+    for name in CLEARED:
         record[name] = getattr(execution, name)
         record[f"was_{name}"] = getattr(attempt, name)
     return record

@@ -48,6 +48,8 @@ class UnitOfWork(Protocol):
     async def commit(self) -> frozenset[UUID]:
         """Writes everything staged as one atomic change and returns the ids that lost a race.
 
+        Jobs and events are written with the recorded retry of their execution; without one, not.
+
         An execution that changed since it was read is left as it is, together with its attempt,
         job and event; the others are written. So of concurrent retries of one execution exactly
         one wins. Where a key was given an answer by somebody else meanwhile, all of them lost.

@@ -100,3 +100,12 @@ async def test_another_tenants_attempts_are_not_found(
     for execution_id in (five_times_retried.execution_id, uuid4()):
         with pytest.raises(ExecutionNotFound):
             await list_failed_attempts(stranger, execution_id)
+
+
+@pytest.mark.parametrize("paging", [{"page": 0}, {"limit": 0}])
+async def test_pages_and_limits_count_from_one(
+    list_failed_attempts: ListFailedAttempts, principal: Principal, paging: dict[str, int]
+) -> None:
+    """Nothing is read for a page that cannot be."""
+    with pytest.raises(ValueError, match="count from 1"):
+        await list_failed_attempts(principal, uuid4(), **paging)

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from attrs import define, evolve, field
@@ -15,6 +15,7 @@ from application import (
     RelayOutbox,
     RetriedEvent,
 )
+from domain import Principal
 from tests.factories import RetryWrite, a_failed_execution, a_retry_write
 
 JOB, EVENT = MessageKind.JOB, MessageKind.EVENT
@@ -104,9 +105,14 @@ async def test_hands_over_up_to_the_limit(
     assert relayed.settled == 3
 
 
-async def test_an_empty_outbox_is_left_alone(relay: RelayOutbox, engine: Engine) -> None:
-    """With nothing to hand over the engine is not asked, so that it may be down."""
-    engine.down = True
+class Unreachable(MemoryQueue):
+    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
+        raise EngineUnavailable("memory", f"{len(jobs)} jobs came to a place that is not there")
+
+
+async def test_with_nothing_to_hand_over_the_engine_is_not_asked(store: MemoryStore) -> None:
+    """An engine that is down is no error as long as the outbox is empty."""
+    relay = RelayOutbox(MemoryOutbox(store), Unreachable(), MemoryBus())
 
     assert await relay(JOB, 10) == Relayed(delivered=0, refused=0)
 
@@ -222,3 +228,22 @@ async def test_a_relay_that_dies_gives_back_what_it_had_claimed(
 
     assert dying.cancelled()
     assert engine.jobs == [write.job for write in writes]
+
+
+class Confused(MemoryQueue):
+    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
+        raise MessageRefused(uuid4(), f"some message that is none of these {len(jobs)}")
+
+
+async def test_a_refusal_of_something_else_ends_the_pass(
+    store: MemoryStore, principal: Principal
+) -> None:
+    """Handing the same batch over again would never end; nothing is removed or set aside."""
+    write = a_retry_write(a_failed_execution(tenant=principal.tenant))
+    store.add([write.failed])
+    store.commit([write.retry], [write.job, write.event])
+    relay = RelayOutbox(MemoryOutbox(store), Confused(), MemoryBus())
+
+    with pytest.raises(MessageRefused):
+        await relay(JOB, 10)
+    assert list(store.messages.waiting(JOB)) == [write.job]

@@ -28,7 +28,7 @@ UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
         ),
         (
             {"DATABASE_URL": "memory:", "AUTOMATION_RETRY_JOB_QUEUE": "procrastinate"},
-            "AUTOMATION_RETRY_JOB_QUEUE: ",
+            "AUTOMATION_RETRY_JOB_QUEUE: procrastinate needs a PostgreSQL in DATABASE_URL",
         ),
     ],
 )

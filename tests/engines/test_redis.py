@@ -1,0 +1,215 @@
+"""What consumers of Redis get is what was handed over: once, in order, in AlgaPSA's form."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import orjson
+import pytest
+from redis.crc import key_slot
+
+from adapters.json_codec import message_body
+from adapters.memory import MemoryOutbox, MemoryStore
+from application import MessageKind, MessageRefused, Relayed, RelayOutbox
+from tests.engines.redis_engine import EVENTS, JOBS, RedisEngine, bodies, client, entries, opened
+from tests.factories import NOON, a_failed_execution, a_job, a_retry_write, an_event
+from tests.servers.redis_server import RedisServer, running_redis
+
+TOO_LONG = "x" * 1_048_576
+
+
+@pytest.fixture
+async def url(shared_redis: RedisServer) -> str:
+    """Of an empty Redis."""
+    async with client(shared_redis.url) as redis:
+        await redis.flushall()
+    return shared_redis.url
+
+
+@pytest.fixture
+async def engine(url: str) -> AsyncIterator[RedisEngine]:
+    async with opened(url) as engine:
+        yield engine
+
+
+async def test_an_event_is_one_of_algapsa(url: str, engine: RedisEngine) -> None:
+    """Stream, fields, channel and JSON are those that AlgaPSA's own consumers read."""
+    event = an_event(
+        tenant=UUID("11111111-1111-4111-8111-111111111111"),
+        execution_id=UUID("22222222-2222-4222-8222-222222222222"),
+        automation_rule_id=UUID("33333333-3333-4333-8333-333333333333"),
+        retried_by=UUID("44444444-4444-4444-8444-444444444444"),
+        api_key_id=None,
+        retried_at=NOON,
+        attempt=2,
+    )
+    await engine.bus.publish([event])
+
+    [entry] = await entries(url, "alga-psa:event-stream:global:automation.execution.retried")
+    assert list(entry) == ["event", "channel"]
+    assert entry["channel"] == "global"
+    assert orjson.loads(entry["event"]) == {
+        "id": str(event.id),
+        "eventType": "automation.execution.retried",
+        "timestamp": "2026-11-23T12:00:00.123456Z",
+        "payload": {
+            "executionId": "22222222-2222-4222-8222-222222222222",
+            "tenantId": "11111111-1111-4111-8111-111111111111",
+            "userId": "44444444-4444-4444-8444-444444444444",
+            "automationRuleId": "33333333-3333-4333-8333-333333333333",
+            "attempt": 2,
+            "apiKeyId": None,
+            "requestId": "req-1",
+        },
+    }
+
+
+async def test_a_job_is_the_only_field_of_its_entry(url: str, engine: RedisEngine) -> None:
+    job = a_job(request_id="Zürich")
+    await engine.queue.enqueue([job])
+
+    [entry] = await entries(url, "alga-psa:automation:executions")
+    assert list(entry) == ["job"]
+    assert orjson.loads(entry["job"]) == message_body(job)
+
+
+async def test_jobs_and_events_keep_their_order(url: str, engine: RedisEngine) -> None:
+    """More than one script adds them, and still one after the other."""
+    jobs = [a_job() for _ in range(450)]
+    events = [an_event() for _ in range(450)]
+    await engine.queue.enqueue(jobs)
+    await engine.bus.publish(events)
+
+    assert await bodies(url, JOBS, "job") == [message_body(job) for job in jobs]
+    assert await bodies(url, EVENTS, "event") == [message_body(event) for event in events]
+
+
+async def test_what_is_handed_over_again_is_not_added_again(url: str, engine: RedisEngine) -> None:
+    """Only the message that was not there before is added."""
+    first, second, third = a_job(), a_job(), a_job()
+    await engine.queue.enqueue([first, third])
+    await engine.queue.enqueue([first, second, third, third])
+
+    expected = [message_body(job) for job in (first, third, second)]
+    assert await bodies(url, JOBS, "job") == expected
+
+
+async def test_an_event_that_is_trimmed_away_does_not_come_back(url: str) -> None:
+    """Redis remembers a message longer than it keeps it."""
+    event = an_event()
+    async with opened(url) as engine, client(url) as redis:
+        await engine.bus.publish([event])
+        await redis.xtrim(EVENTS, maxlen=0, approximate=False)
+        await engine.bus.publish([event])
+
+    assert await entries(url, EVENTS) == []
+
+
+async def test_only_events_are_trimmed(url: str) -> None:
+    """Jobs are kept until somebody has done them, events as long as AlgaPSA keeps them."""
+    async with opened(url, stream_max_length=100) as engine, client(url) as redis:
+        await engine.queue.enqueue([a_job() for _ in range(600)])
+        await engine.bus.publish([an_event() for _ in range(600)])
+
+        assert await redis.xlen(JOBS) == 600
+        assert 100 <= await redis.xlen(EVENTS) < 300  # Redis trims whole nodes
+
+
+async def test_prefixes_are_settings(url: str) -> None:
+    """A second AlgaPSA on the same Redis has streams of its own."""
+    async with opened(url, prefix="other:", stream_prefix="events:") as engine:
+        await engine.queue.enqueue([a_job()])
+        await engine.bus.publish([an_event()])
+
+    assert len(await entries(url, "other:automation:executions")) == 1
+    assert len(await entries(url, "other:events:global:automation.execution.retried")) == 1
+
+
+async def test_markers_expire(url: str) -> None:
+    """All that is kept beside the stream is gone in time."""
+    async with opened(url, marker_ttl_s=60) as engine, client(url) as redis:
+        await engine.queue.enqueue([a_job()])
+
+        [marker] = set(await redis.keys("*")) - {JOBS}
+        assert 0 < await redis.pttl(marker) <= 60_000
+
+
+@pytest.mark.parametrize("prefix", ["alga-psa:", "{alga}:", "a{lga}-{psa}:"])
+async def test_a_marker_is_in_the_hash_slot_of_its_stream(url: str, prefix: str) -> None:
+    """So that one script may touch both in a cluster, whatever braces the prefix has."""
+    async with opened(url, prefix=prefix) as engine, client(url) as redis:
+        await engine.queue.enqueue([a_job()])
+        keys = await redis.keys("*")
+
+        assert len(keys) == 2
+        assert len({key_slot(str(key).encode()) for key in keys}) == 1
+
+
+async def test_a_redis_that_lost_its_data_takes_everything_again(
+    url: str, engine: RedisEngine
+) -> None:
+    """Streams and markers are lost together, so nothing seems to be there that is not."""
+    job = a_job()
+    await engine.queue.enqueue([job])
+    async with client(url) as redis:
+        await redis.flushall()
+    await engine.queue.enqueue([job])
+
+    assert await bodies(url, JOBS, "job") == [message_body(job)]
+
+
+async def test_a_server_that_forgot_the_scripts_is_told_again(
+    url: str, engine: RedisEngine
+) -> None:
+    """As after every restart."""
+    first, second = a_job(), a_job()
+    await engine.queue.enqueue([first])
+    async with client(url) as redis:
+        await redis.script_flush()
+    await engine.queue.enqueue([second])
+
+    assert await bodies(url, JOBS, "job") == [message_body(first), message_body(second)]
+
+
+@pytest.mark.parametrize("kind", MessageKind)
+async def test_what_is_too_large_blocks_nothing(
+    url: str, engine: RedisEngine, kind: MessageKind
+) -> None:
+    """It becomes a dead letter; the others go through."""
+    store = MemoryStore()
+    for request_id in ("before", TOO_LONG, "after"):
+        write = a_retry_write(a_failed_execution(), request_id=request_id)
+        store.overwrite(write.failed)
+        store.commit([write.retry], [write.job, write.event])
+    relay = RelayOutbox(MemoryOutbox(store), engine.queue, engine.bus)
+
+    assert await relay(kind, 10) == Relayed(delivered=2, refused=1)
+    if kind is MessageKind.JOB:
+        jobs = await bodies(url, JOBS, "job")
+        assert [job["request_id"] for job in jobs] == ["before", "after"]
+    else:
+        events = await bodies(url, EVENTS, "event")
+        assert [event["payload"]["requestId"] for event in events] == ["before", "after"]
+
+
+async def test_every_redis_takes_what_is_not_refused() -> None:
+    """The limit is one that no configuration of Redis undercuts."""
+    padding = 1_048_576 - len(orjson.dumps(message_body(a_job(request_id=""))))
+    largest = a_job(request_id="x" * padding)
+    too_large = a_job(request_id="x" * (padding + 1))
+    with running_redis("--proto-max-bulk-len", "1mb") as server:
+        async with opened(server.url) as engine:
+            await engine.queue.enqueue([largest])
+            with pytest.raises(MessageRefused, match="1048577 bytes") as refusal:
+                await engine.queue.enqueue([too_large])
+
+        assert refusal.value.message_id == too_large.id
+        assert len(await entries(server.url, JOBS)) == 1
+
+
+async def test_text_that_json_cannot_carry_is_refused(engine: RedisEngine) -> None:
+    """Half a surrogate pair is no text in UTF-8."""
+    job = a_job(request_id="\ud800")
+
+    with pytest.raises(MessageRefused, match="not JSON") as refusal:
+        await engine.queue.enqueue([job])
+    assert refusal.value.message_id == job.id

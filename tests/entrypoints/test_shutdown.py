@@ -1,0 +1,157 @@
+"""SIGTERM: what is in flight is finished, what was claimed is given back, exit 0."""
+
+import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import httpx
+import psycopg
+
+from tests.entrypoints.command import COMMAND, run, running
+from tests.entrypoints.test_cli import address
+from tests.servers.redis_server import running_redis
+
+FAILED = (
+    "INSERT INTO automation_executions (tenant, execution_id, automation_rule_id, status,"
+    " started_at, actions_total) SELECT %s, gen_random_uuid(), gen_random_uuid(), 'failed', now(),"
+    " 1 FROM generate_series(1, %s) RETURNING execution_id"
+)
+
+
+def a_tenant(database_url: str, executions: int) -> tuple[str, list[UUID]]:
+    """A key and the ids of failed executions in its tenant."""
+    tenant = run("user", "create", "ada", DATABASE_URL=database_url).stdout.split()[1]
+    key = run("api-key", "create", "--user", "ada", DATABASE_URL=database_url).stdout.strip()
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(FAILED, (tenant, executions)).fetchall()
+    return key, [row[0] for row in rows]
+
+
+def retry(base: str, key: str, execution_id: UUID) -> httpx.Response:
+    return httpx.post(
+        f"{base}/api/v1/automation/executions/{execution_id}/retry",
+        headers={"x-api-key": key},
+        timeout=60,
+    )
+
+
+def accepts_connections(base: str) -> bool:
+    try:
+        httpx.get(f"{base}/healthz")
+    except httpx.ConnectError:
+        return False
+    return True
+
+
+def test_a_request_in_flight_is_finished(database_url: str) -> None:
+    """A retry that waits for a row when SIGTERM comes is answered 200; then the process ends."""
+    key, [execution] = a_tenant(database_url, 1)
+    with (
+        running([COMMAND, "serve", "--port", "0"], {"DATABASE_URL": database_url}) as serve,
+        psycopg.connect(database_url) as blocker,
+        psycopg.connect(database_url, autocommit=True) as watcher,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        base = address(serve.until("serving"))
+        blocker.execute("SELECT FROM automation_executions FOR UPDATE")
+        answer = thread.submit(retry, base, key, execution)
+        while not watcher.execute(
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND datname = current_database()"
+        ).rowcount:
+            pass
+        serve.process.send_signal(signal.SIGTERM)
+        while accepts_connections(base):
+            pass
+        blocker.rollback()
+        status = serve.end(signal.SIGTERM)
+
+    assert answer.result().status_code == 200
+    assert status == 0
+
+
+def test_several_relays_share_the_outbox(database_url: str) -> None:
+    """Three relays deliver each of many messages once, between them."""
+    key, executions = a_tenant(database_url, 60)
+    variables = {"DATABASE_URL": database_url, "AUTOMATION_RETRY_RELAY_BATCH": "7"}
+    with running(
+        [COMMAND, "serve", "--port", "0"], {**variables, "AUTOMATION_RETRY_RELAY": "false"}
+    ) as serve:
+        base = address(serve.until("serving"))
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda one: retry(base, key, one), executions))
+        serve.end(signal.SIGTERM)
+    with (
+        running([COMMAND, "relay"], variables) as first,
+        running([COMMAND, "relay"], variables) as second,
+        running([COMMAND, "relay"], variables) as third,
+        psycopg.connect(database_url, autocommit=True) as connection,
+    ):
+        for relay in (first, second, third):
+            relay.until("relaying")
+        while connection.execute("SELECT FROM automation_outbox").rowcount:
+            pass
+        statuses = [one.end(signal.SIGTERM) for one in (first, second, third)]
+        delivered = connection.execute(
+            "SELECT queue_name, count(*), count(DISTINCT args ->> 'id') FROM procrastinate_jobs"
+            " GROUP BY queue_name ORDER BY queue_name"
+        ).fetchall()
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert delivered == [("automation.events", 60, 60), ("automation.executions", 60, 60)]
+    assert statuses == [0, 0, 0]
+
+
+async def test_a_service_without_its_broker_accepts_and_ends_cleanly(database_url: str) -> None:
+    """Retries are accepted while Redis is away; status shows what waits; it drains afterwards."""
+    key, executions = await asyncio.to_thread(a_tenant, database_url, 3)
+    with running_redis() as redis:
+        redis.stop()
+        variables = {
+            "DATABASE_URL": database_url,
+            "AUTOMATION_RETRY_JOB_QUEUE": "redis",
+            "AUTOMATION_RETRY_EVENT_BUS": "redis",
+            "AUTOMATION_RETRY_REDIS_URL": redis.url,
+        }
+        with running([COMMAND, "serve", "--port", "0"], variables) as serve:
+            base = address(await asyncio.to_thread(serve.until, "serving"))
+            answers = [await asyncio.to_thread(retry, base, key, one) for one in executions]
+            waiting = await asyncio.to_thread(lambda: run("outbox", "status", **variables).stdout)
+            redis.start()
+            await asyncio.to_thread(serve.until, '"delivered": 3')
+            await asyncio.to_thread(serve.until, '"delivered": 3')
+            status = await asyncio.to_thread(serve.end, signal.SIGTERM)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert "jobs for redis: 3 waiting, the oldest for" in waiting
+    assert "events for redis: 3 waiting, the oldest for" in waiting
+    assert status == 0
+
+
+def test_dead_letters_are_shown_and_sent_again(database_url: str) -> None:
+    """`outbox status` gives the reason, `/readyz` warns, `outbox retry-dead` sends them again."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body, dead_at,"
+            " dead_reason) SELECT i, i, 'job', i, 1, '{}', now(), 'too large'"
+            " FROM (SELECT gen_random_uuid() i) ids"
+        )
+    before = run("outbox", "status", DATABASE_URL=database_url).stdout
+    with running(
+        [COMMAND, "serve", "--port", "0"],
+        {"DATABASE_URL": database_url, "AUTOMATION_RETRY_RELAY": "false"},
+    ) as serve:
+        ready = httpx.get(f"{address(serve.until('serving'))}/readyz")
+        serve.end(signal.SIGTERM)
+    revived = run("outbox", "retry-dead", DATABASE_URL=database_url).stdout
+    after = run("outbox", "status", DATABASE_URL=database_url).stdout
+
+    assert "jobs for procrastinate: 0 waiting, 1 dead" in before
+    assert "attempt 1: too large" in before
+    assert ready.status_code == 200
+    assert ready.json()["data"]["warnings"] == [
+        "1 job messages were refused by their engine; see `automation-retry outbox status`."
+    ]
+    assert revived == "1 messages wait for delivery again\n"
+    assert "jobs for procrastinate: 1 waiting, the oldest for" in after
