@@ -5,19 +5,25 @@ PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 pyth
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && break; done)
 DEMO ?=
+ROUNDS ?= 1
+ENGINE ?= all
 PACKAGES := domain application adapters entrypoints tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports lock clean
+.PHONY: help run test crash-test check format lint types imports lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## serve a demo with its own database, and say how to use it
 	@$(BIN)/automation-retry demo $(DEMO)
 
 test: $(VENV)/installed ## run all tests, on real servers
 	@$(BIN)/python -m pytest
+
+crash-test: $(VENV)/installed ## kill -9 everything, audit what was promised, and prove the audit (ROUNDS=1)
+	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) --engine $(ENGINE)
+	@$(BIN)/python -m tests.crash --prove
 
 check: lint types imports test ## all that CI runs: format, lint, types, imports, tests
 

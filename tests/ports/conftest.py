@@ -10,7 +10,7 @@ import pytest
 
 from application import MessageKind
 from tests import postgres_storage, procrastinate_engine
-from tests.ports import memory_engine, memory_storage
+from tests.ports import memory_engine, memory_storage, nats_engine, redis_engine
 from tests.ports.engine import Engine
 from tests.ports.storage import Storage
 
@@ -43,11 +43,16 @@ async def empty_outbox(storage: Storage) -> Storage:
     return storage
 
 
-@pytest.fixture(scope="session", params=["memory", "procrastinate"])
+@pytest.fixture(scope="session", params=["memory", "procrastinate", "redis", "nats"])
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
-    if request.param == "memory":
-        opening = memory_engine.open_engine()
-    else:
-        opening = procrastinate_engine.open_engine(new_database_url(request))
+    match request.param:
+        case "memory":
+            opening = memory_engine.open_engine()
+        case "redis":
+            opening = redis_engine.open_engine()
+        case "nats":
+            opening = nats_engine.open_engine()
+        case _:
+            opening = procrastinate_engine.open_engine(new_database_url(request))
     async with opening as opened:
         yield opened
