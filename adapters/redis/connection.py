@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from redis.asyncio import Redis
@@ -46,9 +46,10 @@ class RedisConnection:
         self._is_open = True
 
     async def close(self) -> None:
-        """Lets go of all connections, without waiting for Redis."""
+        """Lets go of all connections, in time even when Redis hangs."""
         self._is_open = False
-        await self._redis.aclose()
+        with suppress(RedisError, OSError):
+            await self._redis.aclose()
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Redis]:

@@ -20,13 +20,6 @@ def own_redis() -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def shared_nats() -> Iterator[NatsServer]:
-    """A NATS for all tests that leave it running."""
-    with running_nats() as server:
-        yield server
-
-
 @pytest.fixture
 def own_nats() -> Iterator[NatsServer]:
     """A NATS that the test may stop, kill and let hang."""

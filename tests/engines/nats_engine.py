@@ -1,5 +1,6 @@
 """The engine under test, and a consumer that pulls from its streams."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -50,9 +51,9 @@ async def messages(url: str, stream: str) -> Sequence[Msg]:
         subscription = await js.pull_subscribe("", durable="consumer-1", stream=stream)
         received = list[Msg]()
         while len(received) < waiting:
-            received += await subscription.fetch(waiting - len(received), timeout=30)
-        for message in received:
-            await message.ack_sync()
+            batch = await subscription.fetch(min(100, waiting - len(received)), timeout=30)
+            await asyncio.gather(*[message.ack_sync() for message in batch])
+            received += batch
         await js.delete_consumer(stream, "consumer-1")
         return received
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import nats
 import orjson
 import pytest
+from nats.aio.msg import Msg
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
@@ -36,12 +37,12 @@ JOB_CONFIG = StreamConfig(
 
 
 @pytest.fixture
-async def url(shared_nats: NatsServer) -> str:
-    """Of a NATS without streams."""
-    async with jetstream(shared_nats.url) as js:
-        for stream in await js.streams_info():
-            await js.delete_stream(stream.config.name or "")
-    return shared_nats.url
+def url(own_nats: NatsServer) -> str:
+    """Of a NATS that never had streams: one that is deleted and made again may still have messages.
+
+    (nats-server 2.15 removes its files in the background, and finds some of them again.)
+    """
+    return own_nats.url
 
 
 @pytest.fixture
@@ -54,6 +55,16 @@ async def make_stream(url: str, **changes: Any) -> None:
     """The stream of jobs, made by somebody else and not quite as this service makes it."""
     async with jetstream(url) as js:
         await js.add_stream(JOB_CONFIG, **changes)
+
+
+async def enqueue_in_the_end(engine: NatsEngine, job: ExecutionJob) -> None:
+    """As the relay does: again and again until it is acknowledged."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await engine.queue.enqueue([job])
+            except EngineUnavailable:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_job_is_flat_json(url: str, engine: NatsEngine) -> None:
@@ -231,17 +242,26 @@ async def test_two_that_make_a_stream_at_once_share_it(url: str) -> None:
 async def test_an_unfit_stream_gets_nothing(
     url: str, engine: NatsEngine, changes: dict[str, Any], fault: str
 ) -> None:
-    """The reason names the stream and what is wrong; once that is put right all goes on."""
-    job = a_job()
+    """The reason names the stream and what is wrong."""
     await make_stream(url, **changes)
     with pytest.raises(EngineUnavailable) as unavailable:
-        await engine.queue.enqueue([job])
+        await engine.queue.enqueue([a_job()])
     assert unavailable.value.reason.startswith(f"stream {JOBS} will not do: ")
     assert fault in unavailable.value.reason
     assert await engine.queue.problem() == f"NATS is unavailable: {unavailable.value.reason}."
+
     async with jetstream(url) as js:
         assert (await js.stream_info(JOBS)).state.messages == 0
-        await js.delete_stream(JOBS)
+
+
+async def test_a_stream_that_was_put_right_gets_messages(url: str, engine: NatsEngine) -> None:
+    """Without a restart of this service."""
+    job = a_job()
+    await make_stream(url, duplicate_window=30)
+    with pytest.raises(EngineUnavailable):
+        await engine.queue.enqueue([job])
+    async with jetstream(url) as js:
+        await js.update_stream(JOB_CONFIG, duplicate_window=120)
     await engine.queue.enqueue([job])
 
     assert await bodies(url, JOBS) == [message_body(job)]
@@ -292,16 +312,16 @@ async def test_replicas_need_a_cluster(url: str) -> None:
 
 
 async def test_a_stream_that_was_deleted_is_made_again(url: str, engine: NatsEngine) -> None:
-    """What was handed over meanwhile counts as not acknowledged."""
+    """What was handed over meanwhile counts as not acknowledged, and comes again."""
     job = a_job()
     await engine.queue.enqueue([a_job()])
     async with jetstream(url) as js:
         await js.delete_stream(JOBS)
     with pytest.raises(EngineUnavailable, match="no stream takes its subject"):
         await engine.queue.enqueue([job])
-    await engine.queue.enqueue([job])
+    await enqueue_in_the_end(engine, job)
 
-    assert await bodies(url, JOBS) == [message_body(job)]
+    assert [body["id"] for body in await bodies(url, JOBS)].count(str(job.id)) == 1
 
 
 async def test_a_stream_that_moved_to_other_subjects_is_noticed(
@@ -322,21 +342,19 @@ async def test_a_stream_that_moved_to_other_subjects_is_noticed(
         assert (await js.stream_info("SOMEBODY")).state.messages == 0
 
 
-async def test_the_answer_of_somebody_else_is_no_acknowledgement(
-    url: str, engine: NatsEngine
-) -> None:
-    """A subscriber on the subject may answer before JetStream does."""
-    await engine.queue.enqueue([a_job()])
-    async with jetstream(url) as js:
-        await js.delete_stream(JOBS)
-    async with await nats.connect(url) as somebody:
-        subscription = await somebody.subscribe("automation.executions.*")
-        await somebody.flush()
-        handing_over = asyncio.create_task(engine.queue.enqueue([a_job()]))
-        await (await subscription.next_msg(timeout=30)).respond(b"thank you")
+async def test_the_answer_of_somebody_else_is_no_acknowledgement() -> None:
+    """Whoever listens may answer, and not only in JSON."""
 
-        with pytest.raises(EngineUnavailable, match="somebody else than JetStream"):
-            await handing_over
+    async def answer(message: Msg) -> None:
+        await message.respond(b"thank you")
+
+    with running_nats("jetstream: disabled") as server:
+        async with await nats.connect(server.url) as somebody, opened(server.url) as engine:
+            await somebody.subscribe(">", cb=answer)
+            await somebody.flush()
+
+            with pytest.raises(EngineUnavailable, match="somebody else than JetStream"):
+                await engine.queue.enqueue([a_job()])
 
 
 async def test_a_full_stream_is_an_outage(url: str, engine: NatsEngine) -> None:

@@ -111,6 +111,20 @@ async def _command(redis: Redis, words: str) -> None:
     await redis.execute_command(*words.split())  # type: ignore[no-untyped-call]
 
 
+async def test_closing_does_not_wait_for_a_redis_that_reads_no_more(own_redis: RedisServer) -> None:
+    """What is being handed over counts as not acknowledged."""
+    jobs = [a_job(request_id="x" * 500_000) for _ in range(40)]
+    async with asyncio.timeout(60), opened(own_redis.url, timeout_s=0.5) as engine:
+        await engine.queue.enqueue([a_job()])
+        own_redis.pause()
+        handing_over = asyncio.create_task(engine.queue.enqueue(jobs))
+        await asyncio.sleep(0.1)
+        await engine.connection.close()
+
+        with pytest.raises(EngineUnavailable):
+            await handing_over
+
+
 @pytest.mark.parametrize(
     ("hinder", "allow", "reason"),
     [

@@ -59,7 +59,14 @@ async def when_settled(read: Curl) -> str:
 async def test_make_run_retries_a_failed_execution() -> None:
     """The printed line answers 200; the demo's engine then completes it or fails it again."""
     with private_folder() as folder:
-        make = ["make", "--silent", "run", f"DEMO=--port 0 --data {folder / 'demo'}"]
+        make = [
+            "make",
+            "--silent",
+            "-o",
+            ".venv/installed",
+            "run",
+            f"DEMO=--port 0 --data {folder / 'demo'}",
+        ]
         with running(make) as demo:
             _, retry, read = await asyncio.to_thread(ready, demo)
 

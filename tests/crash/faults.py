@@ -1,0 +1,70 @@
+"""Carries out a schedule of faults."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+
+from attrs import define, field
+
+from tests.crash.engine_under_test import Broker
+from tests.crash.killable_postgres import KillablePostgres
+from tests.crash.process_slot import ProcessSlot
+from tests.crash.scenarios import Fault, Target
+from tests.crash.waiting import happens_within, in_thread
+
+
+@define(eq=False)
+class Faults:
+    """Kills, and brings back. What is away already is not killed again."""
+
+    _random: Random
+    _slots: Mapping[Target, Sequence[ProcessSlot]]
+    _postgres: KillablePostgres
+    _broker: Broker | None
+    postgres_kills: int = field(default=0, init=False)
+    broker_kills: int = field(default=0, init=False)
+    _broker_up: bool = field(default=True, init=False)
+
+    @property
+    def targets(self) -> list[Target]:
+        """Those that exist."""
+        return [target for target in Target if target is not Target.BROKER or self._broker]
+
+    async def strike(
+        self, faults: Sequence[Fault], stopping: asyncio.Event, clock: Callable[[], float]
+    ) -> None:
+        """Carries out the schedule until it ends or is stopped; then waits for what is away."""
+        async with asyncio.TaskGroup() as outages:
+            for fault in faults:
+                if await happens_within(stopping, fault.at - clock()):
+                    break
+                match fault.target:
+                    case Target.POSTGRES if self._postgres.up.is_set():
+                        outages.create_task(self._postgres_outage(fault.pause))
+                    case Target.BROKER if self._broker_up:
+                        outages.create_task(self._broker_outage(fault.pause))
+                    case Target.API | Target.RELAY:
+                        slot = self._random.choice(self._slots[fault.target])
+                        slot.kill(fault.pause)
+
+    async def _postgres_outage(self, seconds: float) -> None:
+        self.postgres_kills += 1
+        self._postgres.kill()
+        await asyncio.sleep(seconds)
+        await self._postgres.start()
+
+    async def _broker_outage(self, seconds: float) -> None:
+        await self.kill_broker()
+        await asyncio.sleep(seconds)
+        await self.start_broker()
+
+    async def kill_broker(self) -> None:
+        assert self._broker is not None
+        self._broker_up = False
+        self.broker_kills += 1
+        await in_thread(self._broker.kill)
+
+    async def start_broker(self) -> None:
+        assert self._broker is not None
+        await in_thread(self._broker.start)
+        self._broker_up = True

@@ -1,0 +1,90 @@
+"""A PostgreSQL that is killed with all its processes, and started again on the same data."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from attrs import define, field
+from psycopg.conninfo import conninfo_to_dict
+
+from adapters.embedded import EmbeddedPostgres
+from entrypoints.lifecycle import migrate_database
+from entrypoints.settings import read_settings
+from tests.crash.waiting import in_thread
+from tests.postgres_server import PostgresServer, private_folder
+
+_TEMPLATE = "migrated"
+
+
+@define(eq=False)
+class KillablePostgres:
+    """Made running, with a migrated database to copy."""
+
+    _embedded: EmbeddedPostgres
+    _server: PostgresServer
+    up: asyncio.Event = field(factory=asyncio.Event, init=False)
+    """Whether it runs; an error of a client while it does not is none of the client's."""
+
+    async def start(self) -> None:
+        """Starts it where it is down; returns when it takes connections."""
+        await in_thread(self._embedded.start)
+        self.up.set()
+
+    def kill(self) -> None:
+        """Kill -9 for the postmaster, then for its children; none of them gets to say goodbye."""
+        postmaster = self._embedded.postmaster_pid
+        assert postmaster is not None
+        self.up.clear()
+        children = list(_children_of(postmaster))
+        for pid in (postmaster, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    async def new_database(self) -> str:
+        """The URL of a new database with all tables."""
+        return await asyncio.to_thread(self._server.new_database, _TEMPLATE)
+
+    async def drop(self, url: str) -> None:
+        """Drops a database, whoever still uses it."""
+        name = conninfo_to_dict(url)["dbname"]
+        await asyncio.to_thread(self._server.execute, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def killable_postgres() -> AsyncIterator[KillablePostgres]:
+    """A new server in a folder of its own; both are gone at the end."""
+    with private_folder() as folder:
+        embedded = EmbeddedPostgres(folder / "postgres")
+        try:
+            server = PostgresServer(await asyncio.to_thread(embedded.start))
+            server.execute(f"CREATE DATABASE {_TEMPLATE}")
+            await migrate_database(read_settings({"DATABASE_URL": server.url_of(_TEMPLATE)}))
+            postgres = KillablePostgres(embedded, server)
+            postgres.up.set()
+            yield postgres
+        finally:
+            # What a killed server leaves in shared memory, only the next one removes.
+            await in_thread(embedded.start)
+            await in_thread(embedded.stop)
+
+
+def _children_of(parent: int) -> Iterator[int]:
+    if sys.platform == "linux":
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                # After the command in brackets, which may hold anything: state, then parent.
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                    yield int(stat.parent.name)
+    else:
+        listed = subprocess.run(
+            ["/bin/ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+        )
+        for line in listed.stdout.splitlines():
+            pid, its_parent = map(int, line.split())
+            if its_parent == parent:
+                yield pid

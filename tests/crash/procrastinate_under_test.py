@@ -1,0 +1,58 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import procrastinate
+
+from adapters.procrastinate.engine import EVENT_QUEUE, EVENT_TASK, JOB_QUEUE, JOB_TASK
+from application import MessageKind
+from tests.crash.consumer_log import ConsumerLog
+from tests.crash.engine_under_test import EngineUnderTest, Storage
+
+_POLL_S = 0.5
+
+
+@asynccontextmanager
+async def procrastinate_under_test() -> AsyncIterator[EngineUnderTest]:
+    """Lives in PostgreSQL: there is no other broker to kill."""
+    yield EngineUnderTest(
+        consumers=(_consume,),
+        variables={
+            "AUTOMATION_RETRY_JOB_QUEUE": "procrastinate",
+            "AUTOMATION_RETRY_EVENT_BUS": "procrastinate",
+        },
+    )
+
+
+async def _consume(storage: Storage, log: ConsumerLog) -> None:
+    await storage.up.wait()
+    connector = procrastinate.PsycopgConnector(
+        conninfo=storage.url, min_size=1, max_size=4, timeout=2, reconnect_timeout=1
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name=JOB_TASK, queue=JOB_QUEUE)
+    async def execute(**body: Any) -> None:
+        log.take(MessageKind.JOB, body)
+
+    @app.task(name=EVENT_TASK, queue=EVENT_QUEUE)
+    async def hear(**body: Any) -> None:
+        log.take(MessageKind.EVENT, body)
+
+    async with app.open_async():
+        # We are the only worker: what is still being done was begun before the outage.
+        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=0):
+            await app.job_manager.retry_job(job)
+        async with asyncio.TaskGroup() as workers:
+            for queue in (JOB_QUEUE, EVENT_QUEUE):
+                # One at a time, so that they are recorded in the order of the queue.
+                worker = app.run_worker_async(
+                    queues=[queue],
+                    concurrency=1,
+                    fetch_job_polling_interval=_POLL_S,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=1,
+                    delete_jobs="always",
+                )
+                workers.create_task(worker, name=queue)

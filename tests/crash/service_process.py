@@ -1,0 +1,108 @@
+"""What a service process runs: the command as shipped, or the same with deaths and bugs planted."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from multiprocessing.connection import Connection
+from typing import NoReturn
+
+import structlog
+from attrs import frozen
+from dependency_injector import providers
+
+from adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue
+from entrypoints import cli
+from entrypoints.container import Container
+from entrypoints.lifecycle import opened
+from entrypoints.logging import configure_logging
+from entrypoints.server import listening_socket, serve_here
+from entrypoints.settings import Engine, Settings, read_settings
+from tests.crash.death import Death, DyingBus, DyingDatabase, DyingOutbox, DyingQueue, Reaper
+from tests.crash.mutants import MUTANTS, NO_BUG, Bug
+
+SERVE = ("serve", "--port", "0")
+RELAY = ("relay",)
+
+
+@frozen(kw_only=True)
+class Program:
+    """One start of a service process."""
+
+    command: Sequence[str]
+    """`SERVE` or `RELAY`: the arguments of `automation-retry`."""
+    variables: Mapping[str, str]
+    """Its environment, on top of ours."""
+    mutant: str | None = None
+    death: Death | None = None
+    apart: bool = False
+    """Whether Procrastinate gets connections of its own, as any other engine has."""
+
+    @property
+    def shipped(self) -> bool:
+        return self.mutant is None and self.death is None and not self.apart
+
+    @property
+    def bug(self) -> Bug:
+        return NO_BUG if self.mutant is None else MUTANTS[self.mutant].bug
+
+
+def run(program: Program, log: Connection) -> NoReturn:
+    """Becomes the program; all that it writes goes to `log`. To be called in a new process."""
+    os.setsid()  # Ctrl-C is for the harness, which then ends its processes itself
+    for descriptor in (1, 2):
+        os.dup2(log.fileno(), descriptor)
+    log.close()
+    os.environ.update(program.variables)
+    if program.shipped:
+        cli.main([*program.command])
+    settings = read_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    if program.command == SERVE:
+        _serve(program, settings)
+    else:
+        asyncio.run(_relay(program, settings))
+    sys.exit()
+
+
+def _serve(program: Program, settings: Settings) -> None:
+    @asynccontextmanager
+    async def planted(container: Container) -> AsyncIterator[None]:
+        database = DyingDatabase(settings.database_url.text, Reaper(program.death))
+        await database.open()
+        unit_of_work = program.bug.unit_of_work
+        container.new_unit_of_work.override(
+            providers.Factory(unit_of_work, database, container.wake_up())
+        )
+        try:
+            yield
+        finally:
+            await database.close()
+
+    with listening_socket("127.0.0.1", 0) as listening:
+        serve_here(settings, listening, surroundings=planted)
+
+
+async def _relay(program: Program, settings: Settings) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    container = Container(settings=settings)
+    _plant(program, container)
+    async with opened(container, relay=True):
+        structlog.get_logger().info("relaying")
+        await stopping.wait()
+
+
+def _plant(program: Program, container: Container) -> None:
+    bug, reaper, database = program.bug, Reaper(program.death), container.database()
+    queue, bus = container.queue(), container.bus()
+    if program.apart and container.settings().job_engine is Engine.PROCRASTINATE:
+        queue = ProcrastinateQueue(database.connection)
+    if program.apart and container.settings().event_engine is Engine.PROCRASTINATE:
+        bus = ProcrastinateBus(database.connection)
+    container.outbox.override(DyingOutbox(bug.outbox(container.outbox(), database), reaper))
+    container.queue.override(DyingQueue(bug.queue(queue), reaper))
+    container.bus.override(DyingBus(bug.bus(bus), reaper))

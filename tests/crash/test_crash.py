@@ -1,0 +1,46 @@
+"""A short round of the crash test, and two planted bugs; `python -m tests.crash` plays the rest."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.crash.campaign import playground
+from tests.crash.engines import ENGINES
+from tests.crash.killable_postgres import KillablePostgres
+from tests.crash.mutants import MUTANTS
+from tests.crash.round import play
+from tests.crash.scenarios import storm
+
+SEED = "4711"
+
+
+@pytest.fixture(scope="module")
+async def postgres() -> AsyncIterator[KillablePostgres]:
+    async with playground() as postgres:
+        yield postgres
+
+
+async def test_what_was_acknowledged_survives_every_death(postgres: KillablePostgres) -> None:
+    """API, relays and PostgreSQL are killed at random moments; every promise is kept."""
+    outcome = await play(
+        storm(4), seed=SEED, new_engine=ENGINES["procrastinate"], postgres=postgres
+    )
+
+    assert outcome.violations == []
+    assert outcome.counts["answers 200"] > 0
+    assert outcome.counts["kills api"] + outcome.counts["kills relay"] > 0
+
+
+@pytest.mark.parametrize("name", ["event-after-commit", "no-message-id"])
+async def test_a_planted_bug_is_seen(postgres: KillablePostgres, name: str) -> None:
+    """The harness can fail."""
+    mutant = MUTANTS[name]
+    outcome = await play(
+        mutant.scenario,
+        seed=SEED,
+        new_engine=ENGINES["procrastinate"],
+        postgres=postgres,
+        mutant=name,
+    )
+
+    assert mutant.breaks in {violation.rule for violation in outcome.violations}
