@@ -21,6 +21,7 @@ from adapters.memory import (
     MemoryUnitOfWork,
 )
 from adapters.postgres import (
+    Commits,
     Database,
     PostgresAuthenticator,
     PostgresDirectory,
@@ -76,6 +77,7 @@ class Container(containers.DeclarativeContainer):
     )
     schema = providers.Factory(Schema, database)
     procrastinate_schema = providers.Factory(ProcrastinateSchema, database.provided.connection)
+    commits = providers.Singleton(Commits, database)
     memory_store = providers.Singleton(MemoryStore)
 
     executions = providers.Selector(
@@ -86,7 +88,7 @@ class Container(containers.DeclarativeContainer):
     new_unit_of_work = providers.Selector(
         _storage,
         memory=providers.Factory(MemoryUnitOfWork, memory_store, on_commit=wake_up),
-        postgresql=providers.Factory(PostgresUnitOfWork, database, on_commit=wake_up),
+        postgresql=providers.Factory(PostgresUnitOfWork, database, commits, on_commit=wake_up),
     )
     outbox = providers.Selector(
         _storage,

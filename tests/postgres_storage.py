@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from adapters.json_codec import converter, message_from
 from adapters.postgres import (
+    Commits,
     Database,
     PostgresAuthenticator,
     PostgresDirectory,
@@ -146,9 +147,10 @@ async def open_storage(url: str) -> AsyncIterator[Storage]:
     await database.open()
     try:
         authenticator = PostgresAuthenticator(database)
+        commits = Commits(database)
         yield Storage(
             repository=PostgresExecutions(database),
-            new_unit_of_work=lambda: PostgresUnitOfWork(database),
+            new_unit_of_work=lambda: PostgresUnitOfWork(database, commits),
             outbox=PostgresOutbox(database),
             authenticator=authenticator,
             directory=PostgresDirectory(database),

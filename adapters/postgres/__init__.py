@@ -1,6 +1,7 @@
 """Storage in PostgreSQL."""
 
 from adapters.postgres.authenticator import PostgresAuthenticator
+from adapters.postgres.commits import Commits
 from adapters.postgres.database import Database
 from adapters.postgres.directory import PostgresDirectory
 from adapters.postgres.executions import PostgresExecutions
@@ -11,6 +12,7 @@ from adapters.postgres.schema import Schema
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 
 __all__ = [
+    "Commits",
     "Database",
     "PostgresAuthenticator",
     "PostgresDirectory",

@@ -77,7 +77,7 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
-def answer_records(answers: Mapping[IdempotencyKey, Execution]) -> Jsonb:
+def answer_records(answers: Iterable[tuple[IdempotencyKey, Execution]]) -> Jsonb:
     """What COMMIT reads of idempotency keys."""
     return Jsonb(
         [
@@ -89,6 +89,6 @@ def answer_records(answers: Mapping[IdempotencyKey, Execution]) -> Jsonb:
                 "execution_id": execution.execution_id,
                 "execution": converter.unstructure(execution),
             }
-            for key, execution in answers.items()
+            for key, execution in answers
         ]
     )

@@ -121,7 +121,7 @@ WITH change AS (
     )
     JOIN won USING (tenant, execution_id)
 )
-SELECT execution_id FROM won
+SELECT tenant, execution_id FROM won
 """
 
 ONE_ANSWER_A_KEY: Final = "automation_idempotency_keys_pkey"

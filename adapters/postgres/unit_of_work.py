@@ -4,13 +4,11 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import psycopg
-
 from adapters.json_codec import converter
 from adapters.postgres import statements
+from adapters.postgres.commits import Commits, Staged
 from adapters.postgres.database import Database
 from adapters.postgres.executions import PostgresExecutions
-from adapters.postgres.rows import answer_records, change_records, message_records
 from adapters.staged_messages import StagedMessages
 from application import IdempotencyKey
 from application.ports import UnitOfWork
@@ -20,9 +18,18 @@ from domain import Execution, Retry
 class PostgresUnitOfWork(UnitOfWork):
     """Stages in memory and commits in one statement, so there is no transaction to hold open."""
 
-    def __init__(self, database: Database, on_commit: Callable[[], None] = lambda: None) -> None:
-        """`on_commit` is told of every commit that left messages to deliver."""
+    def __init__(
+        self,
+        database: Database,
+        commits: Commits,
+        on_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`commits` is shared by all units of work of a database.
+
+        `on_commit` is told of every commit that left messages to deliver.
+        """
         self._database = database
+        self._commits = commits
         self._on_commit = on_commit
         self.executions = PostgresExecutions(database)
         self._reset()
@@ -59,19 +66,9 @@ class PostgresUnitOfWork(UnitOfWork):
             self._answers[key] = retry.execution
 
     async def commit(self) -> frozenset[UUID]:
-        parameters = {
-            "changes": change_records(self._retries),
-            "messages": message_records(self._staged.messages),
-            "answers": answer_records(self._answers),
-        }
-        wanted = frozenset(retry.execution.execution_id for retry in self._retries)
-        try:
-            rows = await self._database.fetch_once(statements.COMMIT, parameters)
-        except psycopg.errors.UniqueViolation as error:
-            if error.diag.constraint_name == statements.ONE_ANSWER_A_KEY:
-                return wanted
-            raise ValueError(f"an attempt exists already: {error.diag.constraint_name}") from error
+        staged = Staged(self._retries, self._staged.messages, self._answers)
+        lost = await self._commits(staged)
         self._reset()
-        if rows:
+        if len(lost) < len(staged.retries):
             self._on_commit()
-        return wanted - {row["execution_id"] for row in rows}
+        return lost

@@ -26,19 +26,26 @@ async def open_engine() -> AsyncIterator[Engine]:
         async with Redis.from_url(server.url, protocol=2) as redis:
             for stream in (JOBS, EVENTS):
                 await redis.xgroup_create(stream, "event-processors", id="0", mkstream=True)
-            reader = asyncio.create_task(_read(redis, jobs, events))
+            # Told to stop, not cancelled: a cancellation can get lost in a read that times out.
+            stopping = asyncio.Event()
+            reader = asyncio.create_task(_read(redis, jobs, events, stopping))
             yield Engine(
                 queue=RedisQueue(connection), bus=RedisBus(connection), jobs=jobs, events=events
             )
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            stopping.set()
+            await reader
         await connection.close()
 
 
-async def _read(redis: Redis, jobs: Received[ExecutionJob], events: Received[RetriedEvent]) -> None:
-    while True:
+async def _read(
+    redis: Redis,
+    jobs: Received[ExecutionJob],
+    events: Received[RetriedEvent],
+    stopping: asyncio.Event,
+) -> None:
+    while not stopping.is_set():
         streams: Any = await redis.xreadgroup(
-            "event-processors", "consumer", {JOBS: ">", EVENTS: ">"}, count=100, block=1000
+            "event-processors", "consumer", {JOBS: ">", EVENTS: ">"}, count=100, block=200
         )
         for stream, entries in streams or ():
             for entry_id, fields in entries:
