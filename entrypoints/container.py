@@ -88,7 +88,9 @@ class Container(containers.DeclarativeContainer):
     new_unit_of_work = providers.Selector(
         _storage,
         memory=providers.Factory(MemoryUnitOfWork, memory_store, on_commit=wake_up),
-        postgresql=providers.Factory(PostgresUnitOfWork, database, commits, on_commit=wake_up),
+        postgresql=providers.Factory(
+            PostgresUnitOfWork, database, executions, commits, on_commit=wake_up
+        ),
     )
     outbox = providers.Selector(
         _storage,

@@ -148,9 +148,10 @@ async def open_storage(url: str) -> AsyncIterator[Storage]:
     try:
         authenticator = PostgresAuthenticator(database)
         commits = Commits(database)
+        executions = PostgresExecutions(database)
         yield Storage(
-            repository=PostgresExecutions(database),
-            new_unit_of_work=lambda: PostgresUnitOfWork(database, commits),
+            repository=executions,
+            new_unit_of_work=lambda: PostgresUnitOfWork(database, executions, commits),
             outbox=PostgresOutbox(database),
             authenticator=authenticator,
             directory=PostgresDirectory(database),

@@ -2,29 +2,44 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import psycopg
-from attrs import frozen
+from psycopg.rows import DictRow
 
 from adapters.postgres import statements
 from adapters.postgres.database import Database
+from adapters.postgres.grouping import Grouping
 from adapters.postgres.rows import execution_records, from_row
 from application import ExecutionNotFound
 from application.ports import ExecutionRepository, Page
 from domain import Execution, FailedAttempt
 
+Key = tuple[UUID, UUID]
+"""(tenant, execution_id)"""
 
-@frozen
+
 class PostgresExecutions(ExecutionRepository):
     """The table `automation_executions` and its archive."""
 
-    database: Database
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._get: Grouping[Key, DictRow | None] = Grouping(self._rows, lambda _: ())
 
     async def get(self, tenant: UUID, execution_id: UUID) -> Execution:
-        rows = await self.database.fetch(
-            statements.GET_EXECUTION, {"tenant": tenant, "execution_id": execution_id}
-        )
-        if not rows:
+        row = await self._get((tenant, execution_id))
+        if row is None:
             raise ExecutionNotFound(execution_id)
-        return from_row(rows[0], Execution)
+        return from_row(row, Execution)
+
+    async def _rows(self, keys: Sequence[Key]) -> Sequence[DictRow | None]:
+        wanted = list(dict.fromkeys(keys))
+        rows = await self.database.fetch(
+            statements.GET_EXECUTIONS,
+            {
+                "tenants": [tenant for tenant, _ in wanted],
+                "execution_ids": [execution_id for _, execution_id in wanted],
+            },
+        )
+        found = {(row["tenant"], row["execution_id"]): row for row in rows}
+        return [found.get(key) for key in keys]
 
     async def failed_attempts(
         self, tenant: UUID, execution_id: UUID, *, page: int, limit: int

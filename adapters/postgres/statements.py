@@ -7,15 +7,16 @@ execution and for a thousand is the same text with the same number of parameters
 from typing import Final
 
 # COALESCE only where an automation_executions that somebody else made may hold NULL.
-GET_EXECUTION: Final = """
-SELECT tenant, execution_id, automation_rule_id, status, started_at, completed_at, duration_ms,
-       actions_total, coalesce(actions_successful, 0) AS actions_successful,
-       coalesce(actions_failed, 0) AS actions_failed, error_message, error_stack,
-       failed_action_index, coalesce(trigger_data, '{}') AS trigger_data,
-       coalesce(execution_context, '{}') AS execution_context, coalesce(logs, '[]') AS logs,
-       retry_count
-FROM automation_executions
-WHERE tenant = %(tenant)s AND execution_id = %(execution_id)s
+GET_EXECUTIONS: Final = """
+SELECT e.tenant, e.execution_id, e.automation_rule_id, e.status, e.started_at, e.completed_at,
+       e.duration_ms, e.actions_total, coalesce(e.actions_successful, 0) AS actions_successful,
+       coalesce(e.actions_failed, 0) AS actions_failed, e.error_message, e.error_stack,
+       e.failed_action_index, coalesce(e.trigger_data, '{}') AS trigger_data,
+       coalesce(e.execution_context, '{}') AS execution_context, coalesce(e.logs, '[]') AS logs,
+       e.retry_count
+FROM unnest(%(tenants)s::uuid[], %(execution_ids)s::uuid[]) AS wanted (tenant, execution_id)
+JOIN automation_executions e
+  ON e.tenant = wanted.tenant AND e.execution_id = wanted.execution_id
 """
 
 ADD_EXECUTIONS: Final = """
@@ -227,6 +228,7 @@ SELECT f.tenant, f.api_key_id, f.user_id,
                 AND NOT EXISTS (SELECT FROM counted) THEN 'its usage limit is reached'
            ELSE f.refusal
        END AS refusal,
+       f.usage_limit IS NOT NULL AS counted,
        f.usage_limit IS NULL
            AND coalesce(f.last_used_at < now() - interval '1 minute', true) AS touch,
        ARRAY(

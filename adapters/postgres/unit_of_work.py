@@ -8,10 +8,9 @@ from adapters.json_codec import converter
 from adapters.postgres import statements
 from adapters.postgres.commits import Commits, Staged
 from adapters.postgres.database import Database
-from adapters.postgres.executions import PostgresExecutions
 from adapters.staged_messages import StagedMessages
 from application import IdempotencyKey
-from application.ports import UnitOfWork
+from application.ports import ExecutionRepository, UnitOfWork
 from domain import Execution, Retry
 
 
@@ -21,17 +20,18 @@ class PostgresUnitOfWork(UnitOfWork):
     def __init__(
         self,
         database: Database,
+        executions: ExecutionRepository,
         commits: Commits,
         on_commit: Callable[[], None] = lambda: None,
     ) -> None:
-        """`commits` is shared by all units of work of a database.
+        """`executions` and `commits` are shared by all units of work of a database.
 
         `on_commit` is told of every commit that left messages to deliver.
         """
         self._database = database
         self._commits = commits
         self._on_commit = on_commit
-        self.executions = PostgresExecutions(database)
+        self.executions = executions
         self._reset()
 
     def _reset(self) -> None:
