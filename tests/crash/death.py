@@ -58,14 +58,12 @@ class Reaper:
 class DyingDatabase(Database):
     """The storage of an API process that dies when a retry has been committed."""
 
-    def __init__(self, url: str, reaper: Reaper) -> None:
-        super().__init__(url)
-        self._reaper = reaper
+    reaper = Reaper(None)
 
     async def fetch_once(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Any:
         rows = await super().fetch_once(statement, parameters)
         if statement is statements.COMMIT and rows:
-            self._reaper.at(Point.AFTER_COMMIT)
+            self.reaper.at(Point.AFTER_COMMIT)
         return rows
 
 

@@ -35,17 +35,13 @@ SELECT m.* FROM jsonb_to_recordset(%(messages)s) AS m (
 class EventAfterCommit(PostgresUnitOfWork):
     """Writes the event when the retry is committed: what dies in between never tells anybody."""
 
-    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
-        super().__init__(database, on_commit)
-        self._storage = database
-
     async def commit(self) -> frozenset[UUID]:
         staged = self.queue.messages
         events = [message for message in staged if isinstance(message, RetriedEvent)]
         staged[:] = [message for message in staged if isinstance(message, ExecutionJob)]
         lost = await super().commit()
         won = [event for event in events if event.retried.execution_id not in lost]
-        async with self._storage.connection() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(_ADD_MESSAGES, {"messages": message_records(won)})
         return lost
 
@@ -70,9 +66,8 @@ WITH swapped AS (
 class SwapWithoutCompare(PostgresUnitOfWork):
     """Resets whatever the row holds by now: all of several concurrent retries succeed."""
 
-    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
-        super().__init__(database, on_commit)
-        self._storage = database
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._decided: list[Retry] = []
 
     def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:  # noqa: ARG002
@@ -80,7 +75,7 @@ class SwapWithoutCompare(PostgresUnitOfWork):
 
     async def commit(self) -> frozenset[UUID]:
         decided = self._decided
-        async with self._storage.connection() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(
                 _BLIND_SWAP + _ADD_MESSAGES,
                 {

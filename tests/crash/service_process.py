@@ -3,22 +3,22 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
+import uvicorn
 from attrs import frozen
-from dependency_injector import providers
 
 from adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue
 from entrypoints import cli
 from entrypoints.container import Container
 from entrypoints.lifecycle import opened
 from entrypoints.logging import configure_logging
-from entrypoints.server import listening_socket, serve_here
+from entrypoints.server import address_of, application, listening_socket
 from entrypoints.settings import Engine, Settings, read_settings
 from tests.crash.death import Death, DyingBus, DyingDatabase, DyingOutbox, DyingQueue, Reaper
 from tests.crash.mutants import MUTANTS, NO_BUG, Bug
@@ -67,22 +67,29 @@ def run(program: Program, log: Connection) -> NoReturn:
     sys.exit()
 
 
-def _serve(program: Program, settings: Settings) -> None:
-    @asynccontextmanager
-    async def planted(container: Container) -> AsyncIterator[None]:
-        database = DyingDatabase(settings.database_url.text, Reaper(program.death))
-        await database.open()
-        unit_of_work = program.bug.unit_of_work
-        container.new_unit_of_work.override(
-            providers.Factory(unit_of_work, database, container.wake_up())
-        )
-        try:
-            yield
-        finally:
-            await database.close()
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            structlog.get_logger().info("serving", address=address_of(sockets[0]))
 
+
+def _serve(program: Program, settings: Settings) -> None:
+    container: Any = Container(settings=settings)
+    # Other classes with the same arguments, whatever these are.
+    container.database.set_provides(DyingDatabase)
+    container.new_unit_of_work.providers["postgresql"].set_provides(program.bug.unit_of_work)
+    container.database().reaper = Reaper(program.death)
+    server = _Server(
+        uvicorn.Config(
+            application(container), lifespan="on", ws="none", access_log=False, log_config=None
+        )
+    )
+    # uvicorn raises the signal that ended it once more; a clean shutdown is to exit 0.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     with listening_socket("127.0.0.1", 0) as listening:
-        serve_here(settings, listening, surroundings=planted)
+        server.run(sockets=[listening])
 
 
 async def _relay(program: Program, settings: Settings) -> None:

@@ -39,8 +39,8 @@ def running_nats(config: str = "") -> Iterator[NatsServer]:
     """A new and empty nats-server on a port of its own."""
     with tempfile.TemporaryDirectory(prefix="ar-nats-") as folder:
         server = NatsServer(Path(folder), config=config)
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.end()

@@ -39,8 +39,8 @@ def running_redis(*options: str) -> Iterator[RedisServer]:
     """A new and empty Redis on a port of its own."""
     with tempfile.TemporaryDirectory(prefix="ar-redis-") as folder:
         server = RedisServer(Path(folder), options=options)
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.end()

@@ -15,23 +15,38 @@ from attrs import define, field
 
 HOST = "127.0.0.1"
 
-# Below the ports that Linux gives to outgoing connections: while the broker is down nobody else
-# gets its port, nor does a client that keeps trying connect to itself.
-_PORTS = range(10_240, 32_768)
+# Below the ports that Linux gives to outgoing connections, so that a client that keeps trying while
+# the broker is down does not connect to itself; so are those 10000 above, where Redis puts the bus
+# of a cluster.
+_PORTS = range(10_240, 22_768)
 _PATIENCE = 30.0
 """Seconds in which a broker has to start or end."""
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+def reserved_port() -> socket.socket:
+    """Bound to a port of 127.0.0.1 that nobody else gets, other test runs included, until closed.
+
+    It does not listen, so connections are refused, and a broker started on the port may listen.
+    """
     for port in random.sample(_PORTS, 1000):
-        with socket.socket() as candidate:
-            try:
-                candidate.bind((HOST, port))
-            except OSError:
-                continue
-            return port
+        reservation = socket.socket()
+        try:
+            # Brokers set this option too, so they may share the port; whoever has not set it when
+            # it binds, as here, may not.
+            reservation.bind((HOST, port))
+            reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        except OSError:
+            reservation.close()
+        else:
+            return reservation
     raise RuntimeError("no port is free")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on, and that anybody may take at any time."""
+    with reserved_port() as reservation:
+        port: int = reservation.getsockname()[1]
+        return port
 
 
 def program(name: str) -> str:
@@ -48,7 +63,7 @@ class ServerProcess(ABC):
 
     folder: Path
     """Where the broker keeps its data and its log; nobody else's."""
-    port: int = field(factory=free_port)
+    _reservation: socket.socket = field(factory=reserved_port, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @abstractmethod
@@ -58,6 +73,12 @@ class ServerProcess(ABC):
     @abstractmethod
     def greet(self, connection: socket.socket) -> bool:
         """Whether the broker on the other end is ready for clients."""
+
+    @property
+    def port(self) -> int:
+        """The same while it is down."""
+        port: int = self._reservation.getsockname()[1]
+        return port
 
     @property
     def pid(self) -> int:
@@ -96,9 +117,10 @@ class ServerProcess(ABC):
         self._running().send_signal(signal.SIGCONT)
 
     def end(self) -> None:
-        """For the end of a test, whatever state the broker is in."""
+        """For the end of a test, whatever state the broker is in; it cannot be started again."""
         if self._process is not None:
             self.kill()
+        self._reservation.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it is not running"
