@@ -15,7 +15,6 @@ from tests.engines.nats_engine import EVENTS, JOBS
 from tests.servers.nats_server import running_nats
 
 _DURABLE = "crash-test"
-_BATCH = 10
 _ACK_WAIT_S = 2
 """What a killed server had sent and we never got comes again after so long."""
 
@@ -41,12 +40,15 @@ async def nats_under_test() -> AsyncIterator[EngineUnderTest]:
 async def _consume(url: str, stream: str, kind: MessageKind, _: Storage, log: ConsumerLog) -> None:
     client = await nats.connect(url, allow_reconnect=False)
     try:
+        # One at a time: what a killed server had sent into the void comes again only after
+        # `ack_wait`, and with more under way a later attempt would then come first.
+        config = ConsumerConfig(ack_wait=_ACK_WAIT_S, max_ack_pending=1)
         subscription = await client.jetstream().pull_subscribe(
-            "", durable=_DURABLE, stream=stream, config=ConsumerConfig(ack_wait=_ACK_WAIT_S)
+            "", durable=_DURABLE, stream=stream, config=config
         )
         while True:
             try:
-                messages = await subscription.fetch(_BATCH, timeout=1)
+                messages = await subscription.fetch(1, timeout=1)
             except NothingNew:
                 continue
             for message in messages:
