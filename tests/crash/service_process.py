@@ -1,10 +1,12 @@
 """What a service process runs: the command as shipped, or the same with deaths and bugs planted."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
@@ -52,6 +54,7 @@ class Program:
 def run(program: Program, log: Connection) -> NoReturn:
     """Becomes the program; all that it writes goes to `log`. To be called in a new process."""
     os.setsid()  # Ctrl-C is for the harness, which then ends its processes itself
+    threading.Thread(target=_end_with_harness, daemon=True).start()
     for descriptor in (1, 2):
         os.dup2(log.fileno(), descriptor)
     log.close()
@@ -65,6 +68,14 @@ def run(program: Program, log: Connection) -> NoReturn:
     else:
         asyncio.run(_relay(program, settings))
     sys.exit()
+
+
+def _end_with_harness() -> None:
+    """Even a harness that is killed leaves no process behind."""
+    harness = multiprocessing.parent_process()
+    assert harness is not None
+    harness.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Server(uvicorn.Server):
