@@ -1,16 +1,43 @@
 # Every target sets up what it needs; the only requirement is Python 3.11 or newer.
 VENV := .venv
 BIN := $(VENV)/bin
+# The peers that are measured beside the service stay out of the environment that is used.
+BENCH_VENV := .venv-bench
+BENCH_LOCK := tests/benchmarks/requirements.lock
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && break; done)
 DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
+QUICK ?=
 PACKAGES := domain application adapters entrypoints tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash-test check format lint types imports lock clean
+.PHONY: help run test crash-test bench check format lint types imports lock clean
+
+pin = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	--no-header --no-emit-index-url --extra $(1)
+
+# A virtual environment at $(@D) with what $< pins, and the project.
+define install
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed and none was found; install one or name it: make PYTHON=/path/to/python" >&2; \
+		exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks venv; install it (on Debian and Ubuntu: apt install python3-venv)" >&2; \
+		exit 1; }
+	@echo "Installing into $(@D) (once; downloads about $(DOWNLOAD)) …"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+		--require-hashes --requirement $<
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable .
+	@# Byte-compiles what the command imports, even where the environment says not to: starts are fast.
+	@env -u PYTHONDONTWRITEBYTECODE $(@D)/bin/automation-retry --version >/dev/null
+	@touch $@
+endef
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +51,9 @@ test: $(VENV)/installed ## run all tests, on real servers
 crash-test: $(VENV)/installed ## kill -9 everything, audit what was promised, and prove the audit (ROUNDS=1)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) --engine $(ENGINE)
 	@$(BIN)/python -m tests.crash --prove
+
+bench: $(BENCH_VENV)/installed ## measure it beside its peers and the limit, in half an hour (QUICK=1: in 3 minutes)
+	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 check: lint types imports test ## all that CI runs: format, lint, types, imports, tests
 
@@ -41,28 +71,18 @@ types: $(VENV)/installed ## check the types
 imports: $(VENV)/installed ## check that imports point down only
 	@$(BIN)/lint-imports
 
-lock: $(VENV)/installed ## pin the newest fitting packages in requirements.lock
+lock: $(VENV)/installed ## pin the newest fitting packages, for use and for the benchmarks
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-		--extra dev --no-header --no-emit-index-url pyproject.toml -o requirements.lock
+	@$(call pin,dev) pyproject.toml -o requirements.lock
+	@$(call pin,bench) --constraint requirements.lock pyproject.toml -o $(BENCH_LOCK)
 
-clean: ## remove what make made: the virtual environment, caches and the demo's data
-	rm -rf $(VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+clean: ## remove what make made: virtual environments, caches and the demo's data
+	rm -rf $(VENV) $(BENCH_VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
+$(VENV)/installed: DOWNLOAD := 85 MB
 $(VENV)/installed: requirements.lock pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then \
-		echo "Python 3.11 or newer is needed and none was found; install one or name it: make PYTHON=/path/to/python" >&2; \
-		exit 1; fi
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) lacks venv; install it (on Debian and Ubuntu: apt install python3-venv)" >&2; \
-		exit 1; }
-	@echo "Installing into $(VENV) (once; downloads about 85 MB) …"
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
-		--require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--no-build-isolation --editable .
-	@# Byte-compiles what the command imports, even where the environment says not to: starts are fast.
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/automation-retry --version >/dev/null
-	@touch $@
+	$(install)
+
+$(BENCH_VENV)/installed: DOWNLOAD := 75 MB
+$(BENCH_VENV)/installed: $(BENCH_LOCK) pyproject.toml
+	$(install)

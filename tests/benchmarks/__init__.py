@@ -1,0 +1,5 @@
+"""How fast the service is, beside what its users would pick instead and beside the limit.
+
+`make bench`, or `python -m tests.benchmarks` where the extra `bench` is installed. Every number is
+taken in one run on one machine, and only ratios of them mean anything on another.
+"""

@@ -1,0 +1,121 @@
+"""One embedded PostgreSQL, durable as it is shipped, with databases of failed executions."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, LiteralString
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+from attrs import frozen
+from psycopg.rows import DictRow, dict_row
+
+from adapters.embedded import EmbeddedPostgres
+from domain import AUTOMATION_EXECUTE, AUTOMATION_READ
+from entrypoints.lifecycle import migrate_database, open_container
+from entrypoints.settings import read_settings
+from tests.benchmarks.failed_rows import ADD_ROWS, TENANT, row_parameters
+from tests.postgres_server import PostgresServer, private_folder
+
+API_KEY: Final = "ar_benchmarks_benchmarks_benchmarks_benchmark"
+_TEMPLATE = "benchmark_template"
+_DRAIN_SECONDS = 300.0
+
+_EMPTY: LiteralString = """
+TRUNCATE automation_executions, automation_failed_attempts, automation_outbox,
+         automation_idempotency_keys, procrastinate_jobs CASCADE
+"""
+
+
+@frozen
+class Arena:
+    """A migrated database with one API key, `API_KEY`, whose user may execute and read."""
+
+    url: str
+    bin_dir: Path
+    """Where pgbench is."""
+
+    def connection(self) -> psycopg.Connection[DictRow]:
+        """A connection whose statements commit themselves."""
+        return psycopg.connect(self.url, autocommit=True, row_factory=dict_row)
+
+    def execute(self, statement: LiteralString, parameters: Any = None) -> list[DictRow]:
+        """Runs one statement that commits itself; its rows, if it has any."""
+        with self.connection() as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def reset(self, count: int) -> None:
+        """Leaves exactly `count` failed executions and nothing else, on disk and analysed."""
+        self.execute(_EMPTY)
+        self.execute(ADD_ROWS, row_parameters(count))
+        self.settle()
+
+    def settle(self) -> None:
+        """Does what PostgreSQL would otherwise do while somebody is being measured."""
+        self.execute(
+            "VACUUM ANALYZE automation_executions, automation_failed_attempts, automation_outbox"
+        )
+        self.execute("CHECKPOINT")
+
+    def wait_until_relayed(self) -> None:
+        """Returns when a relay has emptied the outbox."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while self.execute("SELECT 1 FROM automation_outbox LIMIT 1"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the outbox is not empty after {_DRAIN_SECONDS} s")
+            time.sleep(0.05)
+
+
+@frozen
+class Arenas:
+    """Makes arenas in one server."""
+
+    server: PostgresServer
+    bin_dir: Path
+
+    def new(self) -> Arena:
+        """An arena without executions, in a database of its own."""
+        name = f"arena_{uuid4().hex}"
+        self.server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_TEMPLATE}" STRATEGY file_copy')
+        return Arena(self.server.url_of(name), self.bin_dir)
+
+    def drop(self, arena: Arena) -> None:
+        """Ends whoever is still connected."""
+        name = urlsplit(arena.url).path.removeprefix("/")
+        self.server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def server_version(self) -> str:
+        """PostgreSQL's, as in `18.1`."""
+        with psycopg.connect(self.server.url) as connection:
+            return str(connection.info.parameter_status("server_version"))
+
+
+@contextmanager
+def running_arenas() -> Iterator[Arenas]:
+    """A server of its own, without any data afterwards."""
+    with private_folder() as folder:
+        embedded = EmbeddedPostgres(folder / "postgres")
+        with embedded as url:
+            server = PostgresServer(url)
+            server.execute(f"CREATE DATABASE {_TEMPLATE}")
+            asyncio.run(_prepare(server.url_of(_TEMPLATE)))
+            yield Arenas(server, embedded.bin_dir)
+
+
+async def _prepare(url: str) -> None:
+    settings = read_settings({"DATABASE_URL": url})
+    await migrate_database(settings)
+    async with open_container(settings) as container:
+        directory = container.directory()
+        user = await directory.ensure_user(
+            tenant=TENANT,
+            company_name="Contoso",
+            username="operator",
+            email="operator@contoso.example",
+            permissions=frozenset({AUTOMATION_EXECUTE, AUTOMATION_READ}),
+        )
+        await directory.create_api_key(user=user, api_key=API_KEY)

@@ -1,0 +1,1 @@
+"""Whoever retries executions, as fast as it can, on the same rows."""

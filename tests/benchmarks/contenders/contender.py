@@ -1,0 +1,46 @@
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from attrs import frozen
+
+from tests.benchmarks.arena import Arena
+
+
+@frozen(kw_only=True)
+class Heat:
+    """One stretch of time under load."""
+
+    clients: int
+    warm_up_s: float
+    seconds: float
+    ids: Sequence[str]
+    """The failed executions that are its own to retry."""
+    first: int = 0
+    """Where pgbench, which names rows itself, begins with those of the arena, counted from 0, …"""
+    arena_rows: int = 0
+    """… and how many these are."""
+
+
+@frozen(kw_only=True)
+class Measured:
+    """What a contender did in a heat."""
+
+    retried: int
+    """All retries, those of the warm-up included."""
+    per_second: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    cpu_us: float | None = None
+    """CPU time of the contender's own process for one retry."""
+
+
+class Contender(Protocol):
+    name: str
+    """As in tables and in the chart."""
+    at_most: int
+    """Retries a second that it exceeds on no machine: it gets as many rows."""
+
+    def running(self, arena: Arena) -> AbstractContextManager[Callable[[Heat], Measured]]:
+        """Starts it on an arena; what is yielded retries the rows of the latest reset."""
+        ...

@@ -1,0 +1,218 @@
+"""The results as tables: what `make bench` prints, and `results.md`."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from tests.benchmarks.contenders import names
+from tests.benchmarks.results import MemoryOverTime, Results
+from tests.benchmarks.speed_to_reach import targets
+from tests.benchmarks.table import NONE, TIMES, Table, number, spread
+
+_INTRODUCTION = """\
+# Benchmarks
+
+{run} run at {at} of commit {commit}, on {cores} cores of {cpu}, {memory} GiB, {system},
+Python {python}, PostgreSQL {postgresql} (embedded, durable: fsync, full_page_writes and
+synchronous_commit on); load average for each core just before: {load}. Each number is the median of
+its rounds, in brackets the least and the most. Ratios are taken round by round. On another machine
+only the ratios mean anything.
+"""
+
+
+def report(results: Results) -> str:
+    """All of it, in Markdown that is meant to be read as it is, too."""
+    machine = results.machine
+    introduction = _INTRODUCTION.format(
+        run="Quick" if results.quick else "Full",
+        at=machine.at,
+        commit=machine.commit,
+        cores=machine.cores,
+        cpu=machine.cpu,
+        memory=machine.memory_gib,
+        system=machine.system,
+        python=machine.python,
+        postgresql=machine.postgresql,
+        load=machine.load_average,
+    )
+    return "\n".join([introduction, *map(str, _tables(results))])
+
+
+def _tables(results: Results) -> Iterator[Table]:
+    for table in (
+        _speed_to_reach(results),
+        _retries(results),
+        _latencies(results),
+        _bulk(results),
+        _relay(results),
+        _growth(results),
+        _draining(results),
+        _start(results),
+    ):
+        if table.rows:
+            yield table
+    if results.memory:
+        yield _memory(results.memory)
+
+
+def _speed_to_reach(results: Results) -> Table:
+    return Table(
+        "Speed to reach",
+        ["what", "against", "target", "measured", "holds"],
+        [
+            [
+                target.what,
+                target.against,
+                f"{'≤' if target.at_most else '≥'} {target.bound:g}",
+                spread(target.measured),
+                "yes" if target.holds else "no",
+            ]
+            for target in targets(results)
+        ],
+    )
+
+
+def _clients(results: Results) -> Sequence[int]:
+    return sorted({rate.clients for rate in results.retries})
+
+
+def _contenders(results: Results) -> Sequence[str]:
+    return list(dict.fromkeys(rate.contender for rate in results.retries))
+
+
+def _retries(results: Results) -> Table:
+    rows = []
+    for contender in _contenders(results):
+        row = [contender]
+        for clients in _clients(results):
+            rate = results.retry_rate(contender, clients)
+            service = results.retry_rate(names.SERVICE, clients)
+            ratio = ""
+            if rate and service:
+                ratio = f" {TIMES}{number(rate.per_second.over(service.per_second).median)}"
+            row.append(spread(rate.per_second) + ratio if rate else NONE)
+        rows.append(row)
+    return Table(
+        "Retries a second",
+        ["", *(f"{count} clients" if count > 1 else "1 client" for count in _clients(results))],
+        rows,
+        f"{TIMES} is the ratio to the service without its relay: none of the others relays.",
+    )
+
+
+def _latencies(results: Results) -> Table:
+    return Table(
+        "Latency of a retry and CPU time of the server for it",
+        ["", "clients", "p50, ms", "p99, ms", "CPU, µs"],
+        [
+            [
+                rate.contender,
+                str(rate.clients),
+                spread(rate.p50_ms),
+                spread(rate.p99_ms),
+                spread(rate.cpu_us),
+            ]
+            for rate in results.retries
+            if rate.p50_ms
+        ],
+    )
+
+
+def _bulk(results: Results) -> Table:
+    return Table(
+        "Retries in bulk, executions a second",
+        ["executions in one unit of work", "unit of work", "and read before", "one SQL statement"],
+        [
+            [
+                f"{rate.executions:,}",
+                spread(rate.unit_of_work),
+                spread(rate.with_read),
+                spread(rate.statement),
+            ]
+            for rate in results.bulk
+        ],
+        "One caller in process, one unit of work after the other. The statement does all of it in "
+        "the database, without domain, codecs or driver.",
+    )
+
+
+def _relay(results: Results) -> Table:
+    return Table(
+        "Relay",
+        [
+            "engine",
+            "relayed, messages/s",
+            "bare client, messages/s",
+            "lag p50, p99, ms",
+            "bare lag p50, p99, ms",
+        ],
+        [
+            [
+                rate.engine,
+                spread(rate.relayed),
+                spread(rate.bare),
+                f"{number(rate.lag_p50_ms)}, {number(rate.lag_p99_ms)}",
+                f"{number(rate.bare_lag_p50_ms)}, {number(rate.bare_lag_p99_ms)}",
+            ]
+            for rate in results.relay
+        ],
+        "Lag runs from the commit of a retry to the consumer that has its job; the bare one from "
+        "the call of the engine's client.",
+    )
+
+
+def _growth(results: Results) -> Table:
+    return Table(
+        "Latency of a retry as the table grows, one client",
+        ["executions", "p50, ms", "p99, ms"],
+        [
+            [f"{latency.executions:,}", spread(latency.p50_ms), spread(latency.p99_ms)]
+            for latency in results.growth
+        ],
+    )
+
+
+def _draining(results: Results) -> Table:
+    return Table(
+        "Outbox drained, messages a second, fill after fill",
+        ["", *(f"fill {number}" for number in range(1, _fills(results) + 1))],
+        [
+            [
+                "an old transaction stays open" if one.old_transaction else "no old transaction",
+                *map(number, one.per_second.rounds),
+            ]
+            for one in results.draining
+        ],
+        "To an engine that costs nothing. While the transaction is open no dead row is removed.",
+    )
+
+
+def _fills(results: Results) -> int:
+    return max((len(one.per_second.rounds) for one in results.draining), default=0)
+
+
+def _start(results: Results) -> Table:
+    return Table(
+        "From the command to the first 200",
+        ["", "seconds", "memory, MiB"],
+        [[start.what, spread(start.seconds), spread(start.rss_mib)] for start in results.start],
+        "On PostgreSQL the first 200 is that of a retry, else that of `/readyz`.",
+    )
+
+
+def _memory(memory: MemoryOverTime) -> Table:
+    quarter = max(1, len(memory.samples) // 4)
+    parts = {
+        "before": memory.samples[:1],
+        "first quarter": memory.samples[1 : 1 + quarter],
+        "last quarter": memory.samples[-quarter:],
+    }
+    return Table(
+        "Memory under load",
+        ["of the samples", "median, MiB"],
+        [
+            [part, number(statistics.median(mib for _, mib in samples))]
+            for part, samples in parts.items()
+        ],
+        f"Resident memory of the service, relaying, over {memory.minutes:.1f} minutes and "
+        f"{memory.retries:,} retries of 16 clients at a time.",
+    )

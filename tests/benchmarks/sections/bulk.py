@@ -1,0 +1,168 @@
+"""Retries in bulk: units of work of growing size, against one statement that does it all in SQL."""
+
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final, LiteralString
+from uuid import uuid4
+
+import uvloop
+
+from adapters.json_codec import utc_text
+from adapters.postgres.rows import from_row
+from application import ExecutionJob, RetriedEvent
+from domain import AUTOMATION_EXECUTE, Execution, Principal
+from entrypoints.container import Container
+from entrypoints.lifecycle import open_container
+from entrypoints.settings import read_settings
+from tests.benchmarks.arena import Arena, Arenas
+from tests.benchmarks.failed_rows import TENANT, failed_execution
+from tests.benchmarks.measured import Spread
+from tests.benchmarks.plan import Plan
+from tests.benchmarks.progress import tell
+from tests.benchmarks.results import BulkRate
+from tests.benchmarks.same_work import require_same_work
+
+_READ: LiteralString = """
+SELECT * FROM automation_executions
+WHERE tenant = %(tenant)s AND execution_id = ANY(%(ids)s)
+"""
+_STATEMENT: LiteralString = """
+WITH wanted AS MATERIALIZED (
+    SELECT tenant, execution_id FROM automation_executions
+    WHERE tenant = %(tenant)s AND execution_id = ANY(%(ids)s) AND status = 'failed'
+    ORDER BY tenant, execution_id
+    FOR NO KEY UPDATE
+), won AS (
+    UPDATE automation_executions e
+    SET status = 'pending', started_at = %(at)s, completed_at = NULL, duration_ms = NULL,
+        actions_successful = 0, actions_failed = 0, error_message = NULL, error_stack = NULL,
+        failed_action_index = NULL, retry_count = e.retry_count + 1
+    FROM wanted
+    WHERE e.tenant = wanted.tenant AND e.execution_id = wanted.execution_id
+    RETURNING new.tenant, new.execution_id, new.automation_rule_id, new.retry_count,
+              old.started_at, old.completed_at, old.duration_ms, old.actions_successful,
+              old.actions_failed, old.error_message, old.error_stack, old.failed_action_index
+), named AS MATERIALIZED (
+    SELECT *, gen_random_uuid() AS job_id, gen_random_uuid() AS event_id FROM won
+), archived AS (
+    INSERT INTO automation_failed_attempts (
+        tenant, execution_id, attempt, retried_at, retried_by, api_key_id, request_id, started_at,
+        completed_at, duration_ms, actions_successful, actions_failed, error_message, error_stack,
+        failed_action_index
+    )
+    SELECT tenant, execution_id, retry_count, %(at)s, %(user_id)s, %(api_key_id)s, %(request_id)s,
+           started_at, completed_at, duration_ms, actions_successful, actions_failed,
+           error_message, error_stack, failed_action_index
+    FROM named
+), sent AS (
+    INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)
+    SELECT tenant, job_id, 'job', execution_id, retry_count, jsonb_build_object(
+        'id', job_id, 'tenant', tenant, 'execution_id', execution_id,
+        'automation_rule_id', automation_rule_id, 'attempt', retry_count,
+        'requested_at', %(at_text)s::text, 'requested_by', %(user_id)s::uuid,
+        'request_id', %(request_id)s::text
+    ) FROM named
+    UNION ALL
+    SELECT tenant, event_id, 'event', execution_id, retry_count, jsonb_build_object(
+        'id', event_id, 'eventType', 'automation.execution.retried', 'timestamp', %(at_text)s::text,
+        'payload', jsonb_build_object(
+            'executionId', execution_id, 'tenantId', tenant, 'userId', %(user_id)s::uuid,
+            'automationRuleId', automation_rule_id, 'attempt', retry_count,
+            'apiKeyId', %(api_key_id)s::uuid, 'requestId', %(request_id)s::text
+        )
+    ) FROM named
+)
+SELECT execution_id FROM won
+"""
+_PRINCIPAL: Final = Principal(
+    tenant=TENANT, user_id=uuid4(), api_key_id=uuid4(), permissions=frozenset({AUTOMATION_EXECUTE})
+)
+
+_Way = Callable[[Container, Sequence[Execution]], Awaitable[None]]
+"""Retries those executions, together."""
+
+
+def measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
+    """One caller, one unit of work after the other."""
+    return uvloop.run(_measure(arenas, plan))
+
+
+async def _measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
+    arena = arenas.new()
+    rates: dict[tuple[int, _Way], list[float]] = defaultdict(list)
+    settings = read_settings({"DATABASE_URL": arena.url, "AUTOMATION_RETRY_RELAY": "false"})
+    async with open_container(settings) as container:
+        for number in range(plan.rounds):
+            tell(f"bulk, round {number + 1} of {plan.rounds}")
+            for size in plan.bulk_sizes:
+                for way in (_unit_of_work, _read_and_unit_of_work, _one_statement):
+                    rates[size, way].append(await _rate(plan, arena, container, size, way))
+    arenas.drop(arena)
+    return [
+        BulkRate(
+            executions=size,
+            unit_of_work=Spread(rates[size, _unit_of_work]),
+            with_read=Spread(rates[size, _read_and_unit_of_work]),
+            statement=Spread(rates[size, _one_statement]),
+        )
+        for size in plan.bulk_sizes
+    ]
+
+
+async def _rate(plan: Plan, arena: Arena, container: Container, size: int, way: _Way) -> float:
+    units = max(1, min(plan.bulk_units, plan.bulk_executions // size))
+    arena.reset(units * size)
+    executions = [failed_execution(number) for number in range(1, units * size + 1)]
+    began = time.perf_counter()
+    for first in range(0, len(executions), size):
+        await way(container, executions[first : first + size])
+    taken = time.perf_counter() - began
+    require_same_work(arena, len(executions))
+    return len(executions) / taken
+
+
+async def _unit_of_work(container: Container, executions: Sequence[Execution]) -> None:
+    request_id = str(uuid4())
+    async with container.new_unit_of_work() as work:
+        for execution in executions:
+            retry = execution.retry(at=datetime.now(UTC), by=_PRINCIPAL, request_id=request_id)
+            work.record(retry)
+            job = ExecutionJob(
+                id=uuid4(),
+                tenant=retry.event.tenant,
+                execution_id=retry.event.execution_id,
+                automation_rule_id=retry.event.automation_rule_id,
+                attempt=retry.event.attempt,
+                requested_at=retry.event.retried_at,
+                requested_by=retry.event.retried_by,
+                request_id=request_id,
+            )
+            await work.queue.enqueue([job])
+            await work.events.publish([RetriedEvent(id=uuid4(), retried=retry.event)])
+        lost = await work.commit()
+        assert not lost, lost
+
+
+async def _read_and_unit_of_work(container: Container, executions: Sequence[Execution]) -> None:
+    ids = [execution.execution_id for execution in executions]
+    rows = await container.database().fetch(_READ, {"tenant": TENANT, "ids": ids})
+    await _unit_of_work(container, [from_row(row, Execution) for row in rows])
+
+
+async def _one_statement(container: Container, executions: Sequence[Execution]) -> None:
+    at = datetime.now(UTC)
+    rows = await container.database().fetch_once(
+        _STATEMENT,
+        {
+            "tenant": TENANT,
+            "ids": [execution.execution_id for execution in executions],
+            "at": at,
+            "at_text": utc_text(at),
+            "user_id": _PRINCIPAL.user_id,
+            "api_key_id": _PRINCIPAL.api_key_id,
+            "request_id": str(uuid4()),
+        },
+    )
+    assert len(rows) == len(executions)

@@ -1,0 +1,52 @@
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import frozen
+
+from tests.benchmarks.measured import Spread
+
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+NONE: Final = "\N{EN DASH}"
+_TO: Final = "\N{EN DASH}"
+
+
+@frozen
+class Table:
+    """A table that reads well both as Markdown and as it is."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def __str__(self) -> str:
+        columns = list(zip(self.head, *self.rows, strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        lines = [
+            self._line(self.head, widths),
+            self._line(["-" * width for width in widths], widths),
+        ]
+        lines += [self._line(row, widths) for row in self.rows]
+        note = f"{self.note}\n\n" if self.note else ""
+        return f"## {self.title}\n\n{note}" + "\n".join(lines) + "\n"
+
+    @staticmethod
+    def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return f"| {' | '.join(padded)} |"
+
+
+def number(value: float) -> str:
+    """With three significant digits at least, and no more decimals than that takes."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def spread(values: Spread | None) -> str:
+    """The median, and between which values it lies."""
+    if values is None:
+        return NONE
+    if len(values.rounds) == 1:
+        return number(values.median)
+    return f"{number(values.median)} ({number(values.least)}{_TO}{number(values.most)})"

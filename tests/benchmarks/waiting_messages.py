@@ -1,0 +1,90 @@
+"""Messages as retries leave them behind, without the retries."""
+
+from collections.abc import Sequence
+from typing import Final, LiteralString
+from uuid import uuid4
+
+import orjson
+from attrs import frozen
+
+from adapters.json_codec import kind_of, message_body
+from application import ExecutionJob, Message, RetriedEvent
+from domain import ExecutionRetried
+from tests.benchmarks.arena import Arena
+from tests.benchmarks.failed_rows import RULE, STARTED_AT, TENANT
+
+_USER: Final = uuid4()
+_AT_ONCE: Final = 5_000
+
+_ADD: LiteralString = """
+INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)
+SELECT tenant, id, kind, execution_id, attempt, body
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS m (
+    tenant uuid, id uuid, kind text, execution_id uuid, attempt integer, body jsonb
+)
+"""
+
+
+@frozen
+class Messages:
+    """Of each execution one of each kind."""
+
+    jobs: Sequence[ExecutionJob]
+    events: Sequence[RetriedEvent]
+
+    def __len__(self) -> int:
+        return len(self.jobs) + len(self.events)
+
+
+def new_messages(count: int) -> Messages:
+    """`count` jobs and as many events, of executions that nobody knows."""
+    retried = [
+        ExecutionRetried(
+            tenant=TENANT,
+            execution_id=uuid4(),
+            automation_rule_id=RULE,
+            attempt=1,
+            retried_at=STARTED_AT,
+            retried_by=_USER,
+            api_key_id=_USER,
+            request_id=str(uuid4()),
+        )
+        for _ in range(count)
+    ]
+    return Messages(
+        jobs=[
+            ExecutionJob(
+                id=uuid4(),
+                tenant=one.tenant,
+                execution_id=one.execution_id,
+                automation_rule_id=one.automation_rule_id,
+                attempt=one.attempt,
+                requested_at=one.retried_at,
+                requested_by=one.retried_by,
+                request_id=one.request_id,
+            )
+            for one in retried
+        ],
+        events=[RetriedEvent(id=uuid4(), retried=one) for one in retried],
+    )
+
+
+def fill_outbox(arena: Arena, messages: Messages) -> None:
+    """Commits the messages to the outbox, for no relay to see before the last of them."""
+    both = [one for pair in zip(messages.jobs, messages.events, strict=True) for one in pair]
+    with arena.connection() as connection, connection.transaction():
+        for first in range(0, len(both), _AT_ONCE):
+            rows = [_row(message) for message in both[first : first + _AT_ONCE]]
+            connection.execute(_ADD, {"rows": orjson.dumps(rows).decode()})
+
+
+def _row(message: Message) -> dict[str, object]:
+    subject = message if isinstance(message, ExecutionJob) else message.retried
+    return {
+        "tenant": subject.tenant,
+        "id": message.id,
+        "kind": kind_of(message).value,
+        "execution_id": subject.execution_id,
+        "attempt": subject.attempt,
+        "body": message_body(message),
+    }
