@@ -44,6 +44,7 @@ class PostgresOutbox(Outbox):
     @contextlib.asynccontextmanager
     async def claim(self, kind: MessageKind, limit: int) -> AsyncIterator[PostgresClaim]:
         async with self.database.claiming() as connection:
+            await connection.execute(statements.CLAIM_IN_ORDER_OF_INDEX)
             cursor = await connection.execute(
                 statements.CLAIM, {"kind": kind.value, "limit": limit}
             )
