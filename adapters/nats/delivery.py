@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from attrs import frozen
 
-from adapters.json_codec import message_body
+from adapters.json_codec import message_record
 from adapters.nats.cloud_event import CLOUD_EVENT, cloud_event
 from adapters.nats.connection import ENGINE, NatsConnection
 from adapters.nats.session import Answer, Question, Session
@@ -40,7 +40,7 @@ class NatsQueue(ExecutionQueue):
                     message_id=job.id,
                     tenant=job.tenant,
                     execution_id=job.execution_id,
-                    body=message_body(job),
+                    body=message_record(job),
                     content_type="application/json",
                 )
                 for job in jobs

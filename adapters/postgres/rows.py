@@ -1,6 +1,6 @@
 """Between rows and the domain: rows arrive typed by the driver, records leave as JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -8,22 +8,37 @@ from uuid import UUID
 from cattrs.preconf.orjson import make_converter
 from psycopg.types.json import Jsonb
 
-from adapters.json_codec import converter, kind_of, message_body
+from adapters.json_codec import converter, kind_of, message_record
 from application import ExecutionJob, IdempotencyKey, Message
 from domain import CLEARED, Execution, Retry
 
 T = TypeVar("T")
 
 
-def _moment(value: datetime | str, _: type[datetime]) -> datetime:
+def _moment(value: datetime | str, _: Any = None) -> datetime:
     # Columns come as datetimes in the session's zone; the times in logs are JSON.
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
+def _as_it_is(value: Any, _: Any) -> Any:
+    return value
+
+
+def _unless_none(structure: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, _: None if value is None else structure(value)
+
+
+# What the driver has typed already. Left to itself cattrs would look up for every value what to do
+# with it, and walk through all that the JSON of a payload holds.
+_TYPED = (UUID, UUID | None, str | None, Mapping[str, Any], Mapping[str, Any] | None)
+
 _rows = make_converter(detailed_validation=False)
+_rows.register_structure_hook_func(lambda cls: cls in _TYPED, _as_it_is)
 _rows.register_structure_hook(datetime, _moment)
-_rows.register_structure_hook(UUID, lambda value, _: value)
+_rows.register_structure_hook(datetime | None, _unless_none(_moment))
+_rows.register_structure_hook(int | None, _unless_none(int))
+_rows.register_structure_hook(float | None, _unless_none(float))
 
 
 def from_row(row: Mapping[str, Any], cls: type[T]) -> T:
@@ -73,7 +88,7 @@ def _message(message: Message) -> dict[str, Any]:
         "kind": kind_of(message).value,
         "execution_id": subject.execution_id,
         "attempt": subject.attempt,
-        "body": message_body(message),
+        "body": message_record(message),
     }
 
 

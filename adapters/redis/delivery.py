@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from attrs import frozen
 
-from adapters.json_codec import EVENT_TYPE, message_body
+from adapters.json_codec import EVENT_TYPE, message_json
 from adapters.redis.connection import RedisConnection
 from adapters.redis.health import server_problem, stream_problem
 from adapters.redis.settings import EVENT_CHANNEL
@@ -120,7 +120,7 @@ class _Stream:
 
     def _body(self, message: Message) -> bytes:
         try:
-            body = orjson.dumps(message_body(message))
+            body = message_json(message)
         except orjson.JSONEncodeError as error:
             raise MessageRefused(message.id, f"it is not JSON: {error}") from error
         limit = self.connection.settings.max_message_bytes
