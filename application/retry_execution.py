@@ -5,8 +5,8 @@ from attrs import frozen
 from application.errors import IdempotencyKeyReused, RetryConflict
 from application.idempotency import LIFETIME, IdempotencyKey, Retried
 from application.messages import ExecutionJob, RetriedEvent
-from application.ports import Authorizer, Clock, NewId, NewUnitOfWork
-from domain import AUTOMATION_EXECUTE, Principal, parse_execution_id
+from application.ports import Authorizer, Clock, NewId, NewUnitOfWork, UnitOfWork
+from domain import AUTOMATION_EXECUTE, ExecutionNotFailed, Principal, parse_execution_id
 
 # Every lost race means that somebody else's change was committed, so one reload nearly always
 # settles it; the bound only keeps a storage whose reads lag behind from holding a caller for ever.
@@ -51,12 +51,16 @@ class RetryExecution:
         key = IdempotencyKey.of(principal, idempotency_key) if idempotency_key is not None else None
         for _ in range(_MAX_ROUNDS):
             async with self.new_unit_of_work() as work:
-                if key and (earlier := await work.answered(key, self.clock() - LIFETIME)):
-                    if earlier.execution_id != wanted:
-                        raise IdempotencyKeyReused(key.text)
-                    return Retried(execution=earlier, replayed=True)
+                if key and (replayed := await self._replayed(work, key, wanted)):
+                    return replayed
                 execution = await work.executions.get(principal.tenant, wanted)
-                retry = execution.retry(at=self.clock(), by=principal, request_id=request_id)
+                try:
+                    retry = execution.retry(at=self.clock(), by=principal, request_id=request_id)
+                except ExecutionNotFailed:
+                    # A twin with the same key may have been committed since it was looked up.
+                    if key and (replayed := await self._replayed(work, key, wanted)):
+                        return replayed
+                    raise
                 work.record(retry, key)
                 await work.queue.enqueue(
                     [
@@ -76,3 +80,14 @@ class RetryExecution:
                 if not await work.commit():
                     return Retried(execution=retry.execution)
         raise RetryConflict(wanted)
+
+    async def _replayed(
+        self, work: UnitOfWork, key: IdempotencyKey, wanted: UUID
+    ) -> Retried | None:
+        """The first answer to the key again, if it was given one."""
+        earlier = await work.answered(key, self.clock() - LIFETIME)
+        if earlier is None:
+            return None
+        if earlier.execution_id != wanted:
+            raise IdempotencyKeyReused(key.text)
+        return Retried(execution=earlier, replayed=True)

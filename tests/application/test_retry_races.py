@@ -1,7 +1,7 @@
 """Others change the execution between a retry's read and its commit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import pytest
 from attrs import define, evolve, field, frozen
 
 from adapters.memory import MemoryExecutionRepository, MemoryStore, MemoryUnitOfWork
-from application import ExecutionJob, Retried, RetriedEvent, RetryConflict
+from application import ExecutionJob, Retried, RetriedEvent, RetryConflict, RetryExecution
 from application.ports import NewUnitOfWork
 from domain import Execution, ExecutionNotFailed, ExecutionStatus, Principal
 from tests.application.conftest import NewRetryExecution
@@ -54,6 +54,17 @@ class ChangedAfterRead(MemoryExecutionRepository):
         execution = await super().get(tenant, execution_id)
         self.change(execution)
         return execution
+
+
+@frozen
+class ChangedBeforeRead(MemoryExecutionRepository):
+    """Somebody else comes between what was done before and the read."""
+
+    change: Callable[[], Awaitable[object]]
+
+    async def get(self, tenant: UUID, execution_id: UUID) -> Execution:
+        await self.change()
+        return await super().get(tenant, execution_id)
 
 
 def reading_from(store: MemoryStore, executions: MemoryExecutionRepository) -> NewUnitOfWork:
@@ -153,6 +164,27 @@ async def test_what_was_retried_and_failed_meanwhile_is_retried_as_the_next_atte
     assert [one.attempt for one in left.failed_attempts] == [1, 2]
     assert [one.attempt for one in left.jobs if isinstance(one, ExecutionJob)] == [2]
     assert [one.retried.attempt for one in left.events if isinstance(one, RetriedEvent)] == [2]
+
+
+async def test_a_twin_that_is_committed_after_the_look_at_the_key_is_answered_again(
+    store: MemoryStore,
+    retry_execution: RetryExecution,
+    new_retry_execution: NewRetryExecution,
+    principal: Principal,
+    failed: Execution,
+) -> None:
+    """Both get the same answer, although the second reads an execution that is pending."""
+
+    async def twin() -> Retried:
+        return await retry_execution(principal, failed.execution_id, idempotency_key="k")
+
+    executions = ChangedBeforeRead(store, twin)
+    overtaken = new_retry_execution(new_unit_of_work=reading_from(store, executions))
+    answer = await overtaken(principal, failed.execution_id, idempotency_key="k")
+    left = left_behind(store, failed)
+
+    assert answer == Retried(execution=left.execution, replayed=True)
+    assert (len(left.failed_attempts), len(left.jobs), len(left.events)) == (1, 1, 1)
 
 
 async def test_an_execution_that_never_stands_still_is_a_conflict(
