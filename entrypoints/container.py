@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic_ns
 from uuid import uuid4
 
@@ -85,11 +86,12 @@ class Container(containers.DeclarativeContainer):
         memory=providers.Singleton(MemoryExecutionRepository, memory_store),
         postgresql=providers.Singleton(PostgresExecutions, database),
     )
+    # The making of one; what it is made of is looked up only once.
     new_unit_of_work = providers.Selector(
         _storage,
-        memory=providers.Factory(MemoryUnitOfWork, memory_store, on_commit=wake_up),
-        postgresql=providers.Factory(
-            PostgresUnitOfWork, database, executions, commits, on_commit=wake_up
+        memory=providers.Singleton(partial, MemoryUnitOfWork, memory_store, on_commit=wake_up),
+        postgresql=providers.Singleton(
+            partial, PostgresUnitOfWork, database, executions, commits, on_commit=wake_up
         ),
     )
     outbox = providers.Selector(
@@ -144,7 +146,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     retry_execution = providers.Singleton(
-        RetryExecution, authorizer, new_unit_of_work.provider, clock, new_id
+        RetryExecution, authorizer, new_unit_of_work, clock, new_id
     )
     get_execution = providers.Singleton(GetExecution, authorizer, executions)
     list_failed_attempts = providers.Singleton(ListFailedAttempts, authorizer, executions)

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from enum import Enum
+from functools import cached_property
 from typing import Any, LiteralString
 
 import orjson
@@ -16,7 +17,20 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 
 from application import StorageUnavailable
 
-Connection = psycopg.AsyncConnection[DictRow]
+
+class Connection(psycopg.AsyncConnection[DictRow]):
+    """A connection with a cursor of its own."""
+
+    @cached_property
+    def fetching(self) -> psycopg.AsyncCursor[DictRow]:
+        """For statements whose rows are all fetched before the next one.
+
+        A new cursor would have to find out for each parameter and column how it is adapted, which
+        takes about as long as the rest of a short statement.
+        """
+        return self.cursor()
+
+
 Parameters = Mapping[str, Any]
 
 _NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
@@ -87,7 +101,7 @@ class Database:
         """`timeout` bounds the wait for a free connection, in seconds."""
         self._pool: psycopg_pool.AsyncConnectionPool[Connection] = psycopg_pool.AsyncConnectionPool(
             connection_info(url),
-            connection_class=psycopg.AsyncConnection[DictRow],
+            connection_class=Connection,
             kwargs={"autocommit": True, "row_factory": dict_row},
             min_size=min_size,
             max_size=max_size,
@@ -152,9 +166,14 @@ class Database:
 
     async def fetch_once(self, statement: LiteralString, parameters: Parameters) -> list[DictRow]:
         """The rows of a statement that commits itself; after an error its outcome is unknown."""
-        async with self.connection() as connection:
-            cursor = await connection.execute(statement, parameters)
-            return await cursor.fetchall()
+        with translated_errors():
+            # Not `connection`: on its way out the pool would also commit, of which nothing is left.
+            connection = await self._pool.getconn()
+            try:
+                await connection.fetching.execute(statement, parameters)
+                return await connection.fetching.fetchall()
+            finally:
+                await self._pool.putconn(connection)
 
 
 def _connection_lost(error: BaseException | None) -> bool:

@@ -32,25 +32,36 @@ class Grouping(Generic[Request, Answer]):
     _most: int = 100
     """Requests in a group."""
     _waiting: list[tuple[Request, asyncio.Future[Answer]]] = field(factory=list, init=False)
+    _busy: bool = field(default=False, init=False)
     _runner: asyncio.Task[None] | None = field(default=None, init=False)
+    """Kept here because the event loop alone would let it be collected."""
 
     async def __call__(self, request: Request) -> Answer:
         """The answer to the request; what `run` raises for it.
 
-        The request is carried out even when the caller is cancelled meanwhile.
+        Who waits for a group may be cancelled, and its request is carried out all the same; who
+        came alone takes its request with it.
         """
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer))
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._serve())
-        return await answer
+        if self._busy:
+            answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self._waiting.append((request, answer))
+            return await answer
+        self._busy = True
+        try:
+            [alone] = await self._run([request])
+            return alone
+        finally:
+            if self._waiting:
+                self._runner = asyncio.create_task(self._serve())
+            else:
+                self._busy = False
 
     async def _serve(self) -> None:
         try:
             while self._waiting:
                 await self._answer(self._next_group())
         finally:
-            self._runner = None
+            self._busy = False
 
     def _next_group(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
         claimed = set[Hashable]()

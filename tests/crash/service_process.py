@@ -89,7 +89,8 @@ def _serve(program: Program, settings: Settings) -> None:
     container: Any = Container(settings=settings)
     # Other classes with the same arguments, whatever these are.
     container.database.set_provides(DyingDatabase)
-    container.new_unit_of_work.providers["postgresql"].set_provides(program.bug.unit_of_work)
+    unit_of_work = container.new_unit_of_work.providers["postgresql"]
+    unit_of_work.set_args(program.bug.unit_of_work, *unit_of_work.args[1:])
     container.database().reaper = Reaper(program.death)
     server = _Server(
         uvicorn.Config(

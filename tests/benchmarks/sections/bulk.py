@@ -125,7 +125,7 @@ async def _rate(plan: Plan, arena: Arena, container: Container, size: int, way: 
 
 async def _unit_of_work(container: Container, executions: Sequence[Execution]) -> None:
     request_id = str(uuid4())
-    async with container.new_unit_of_work() as work:
+    async with container.new_unit_of_work()() as work:
         for execution in executions:
             retry = execution.retry(at=datetime.now(UTC), by=_PRINCIPAL, request_id=request_id)
             work.record(retry)
