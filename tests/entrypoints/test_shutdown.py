@@ -39,7 +39,7 @@ def retry(base: str, key: str, execution_id: UUID) -> httpx.Response:
 def accepts_connections(base: str) -> bool:
     try:
         httpx.get(f"{base}/healthz")
-    except httpx.ConnectError:
+    except httpx.TransportError:  # refused, or reset when it still stood in the queue
         return False
     return True
 
