@@ -32,10 +32,6 @@ def application(container: Container, surroundings: Surroundings | None = None) 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with opened(container, relay=container.settings().relay):
-            # What was made up to here lives as long as the process. Kept out of the collector's
-            # sight, it is not walked through again and again while requests wait.
-            gc.collect()
-            gc.freeze()
             if surroundings is None:
                 yield
             else:
@@ -49,7 +45,15 @@ def worker_application() -> Starlette:
     """The application of one worker process, from its environment."""
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
-    return application(Container(settings=settings))
+    app = application(Container(settings=settings))
+    _spare_the_collector()
+    return app
+
+
+def _spare_the_collector() -> None:
+    """Keeps what lives as long as the process from being walked through while requests wait."""
+    gc.collect()
+    gc.freeze()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -85,6 +89,7 @@ def serve_here(
     """Serves in this process until SIGINT or SIGTERM, then finishes what is in flight."""
     app = application(Container(settings=settings), surroundings)
     server = _Server(_config(app, settings), on_started)
+    _spare_the_collector()
     with _signals_end_the_server_only():
         server.run(sockets=[listening])
     if not server.started:

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 from psycopg.rows import DictRow
@@ -27,11 +28,16 @@ class PostgresAuthenticator(Authenticator):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._ask: Grouping[Question, DictRow | None] = Grouping(self._answers, lambda _: ())
+        # Each lives as long as somebody asks it.
+        self._asking = WeakValueDictionary[Question, Grouping[Question, DictRow | None]]()
         self._touches: dict[UUID, asyncio.Task[None]] = {}
 
     async def authenticate(self, api_key: str, tenant: UUID | None = None) -> Principal:
-        row = await self._ask((digest(api_key), tenant))
+        question = (digest(api_key), tenant)
+        ask = self._asking.get(question)
+        if ask is None:
+            ask = self._asking[question] = Grouping(self._answers, lambda _: ())
+        row = await ask(question)
         if row is None:
             raise InvalidApiKey("there is no such key")
         if row["refusal"] is not None:
@@ -48,26 +54,14 @@ class PostgresAuthenticator(Authenticator):
         )
 
     async def _answers(self, questions: Sequence[Question]) -> Sequence[DictRow | None]:
-        """One statement for all who ask the same at the same time, but for keys that are counted.
+        """One statement for all who ask the same at the same time, unless the key is counted.
 
         It begins after all of them have asked, so a key that was revoked before lets nobody in.
         """
-        different = set(questions)
-        rows = dict(
-            zip(different, await asyncio.gather(*map(self._row, different)), strict=True)
-            if len(different) > 1
-            else [(questions[0], await self._row(questions[0]))]  # a task would only cost time
-        )
-        answers = list[DictRow | None]()
-        counted = set[Question]()
-        for question in questions:
-            row = rows[question]
-            if row is not None and row["counted"]:
-                if question in counted:
-                    row = await self._row(question)
-                counted.add(question)
-            answers.append(row)
-        return answers
+        first = await self._row(questions[0])
+        if first is None or not first["counted"]:
+            return [first] * len(questions)
+        return [first, *[await self._row(question) for question in questions[1:]]]
 
     async def _row(self, question: Question) -> DictRow | None:
         key_digest, tenant = question

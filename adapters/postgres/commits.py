@@ -1,7 +1,9 @@
 """Where units of work are written: many of them in one statement when they come at once."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
+from typing import LiteralString
 from uuid import UUID
 
 import psycopg
@@ -37,7 +39,7 @@ class Commits:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._commit = Grouping(self._run, _claims)
+        self._commit_unless_locked = Grouping(partial(self._run, statements.COMMIT), _claims)
 
     async def __call__(self, staged: Staged) -> frozenset[UUID]:
         """The executions that lost their race.
@@ -47,15 +49,22 @@ class Commits:
             StorageUnavailable: the outcome is unknown, all or nothing.
         """
         try:
-            return await self._commit(staged)
+            if len(staged.retries) == 1 and not await self._commit_unless_locked(staged):
+                return frozenset()
+            # What lost was changed, or is only locked; that is waited for outside the group. A unit
+            # of work of several would gain nothing in a group, and hold up the others.
+            [lost] = await self._run(statements.COMMIT_WAITING, [staged])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name == statements.ONE_ANSWER_A_KEY:
                 return frozenset(retry.execution.execution_id for retry in staged.retries)
             raise ValueError(f"an attempt exists already: {error.diag.constraint_name}") from error
+        return lost
 
-    async def _run(self, group: Sequence[Staged]) -> Sequence[frozenset[UUID]]:
+    async def _run(
+        self, statement: LiteralString, group: Sequence[Staged]
+    ) -> Sequence[frozenset[UUID]]:
         rows = await self._database.fetch_once(
-            statements.COMMIT,
+            statement,
             {
                 "changes": change_records(chain.from_iterable(one.retries for one in group)),
                 "messages": message_records(chain.from_iterable(one.messages for one in group)),

@@ -56,7 +56,7 @@ ORDER BY a.attempt DESC
 # archived values are no longer those that were read loses, and its attempt and messages with it.
 # (A value that an engine wrote in between would otherwise be cleared without having been archived.)
 # Rows are locked in the order of their ids, so that two of these cannot deadlock.
-COMMIT: Final = """
+COMMIT_WAITING: Final = """
 WITH change AS (
     SELECT * FROM jsonb_to_recordset(%(changes)s) AS c (
         tenant uuid, execution_id uuid, status text, started_at timestamptz,
@@ -124,6 +124,12 @@ WITH change AS (
 )
 SELECT tenant, execution_id FROM won
 """
+
+# The same, but an execution that somebody else holds locked loses at once: retries share this one
+# that have nothing to do with each other, and none is to wait for a lock that another has met.
+COMMIT: Final = COMMIT_WAITING.replace(
+    "FOR NO KEY UPDATE OF e", "FOR NO KEY UPDATE OF e SKIP LOCKED"
+)
 
 ONE_ANSWER_A_KEY: Final = "automation_idempotency_keys_pkey"
 
