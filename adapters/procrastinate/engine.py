@@ -42,7 +42,7 @@ class _Deferrer:
 
     async def defer(self, messages: Sequence[Message]) -> None:
         """All of them or, with an error, none: each attempt is a transaction or a savepoint."""
-        async with self.connect() as connection, connection.transaction():
+        async with self.connect() as connection:
             await self._defer(connection, messages)
 
     async def _defer(
@@ -57,9 +57,10 @@ class _Deferrer:
                 raise EngineUnavailable("procrastinate", repr(error.__cause__)) from error
             if len(messages) == 1:
                 raise MessageRefused(messages[0].id, repr(error.__cause__)) from error
-            half = len(messages) // 2  # find out which one it is
-            await self._defer(connection, messages[:half])
-            await self._defer(connection, messages[half:])
+            half = len(messages) // 2
+            async with connection.transaction():  # finds out which one it is; the others go too
+                await self._defer(connection, messages[:half])
+                await self._defer(connection, messages[half:])
 
 
 class ProcrastinateQueue(ExecutionQueue):
