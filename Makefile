@@ -52,8 +52,8 @@ crash-test: $(VENV)/installed ## kill -9 everything, audit what was promised, an
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) --engine $(ENGINE)
 	@$(BIN)/python -m tests.crash --prove
 
-bench: $(BENCH_VENV)/installed ## measure it beside its peers and the limit, in half an hour (QUICK=1: in 3 minutes)
-	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(if $(QUICK),--quick)
+bench: $(BENCH_VENV)/installed $(VENV)/installed ## measure it beside its peers and the limit, in half an hour (QUICK=1: in 3 minutes)
+	@$(BENCH_VENV)/bin/python -m tests.benchmarks --service $(BIN)/automation-retry $(if $(QUICK),--quick)
 
 check: lint types imports test ## all that CI runs: format, lint, types, imports, tests
 

@@ -19,6 +19,7 @@ from tests.benchmarks.progress import tell
 from tests.benchmarks.report import report
 from tests.benchmarks.results import Results, from_json, to_json
 from tests.benchmarks.sections import bulk, draining, growth, memory, relay, retries, start
+from tests.entrypoints.command import COMMAND
 
 _FOLDER: Final = Path(__file__).parent / "results"
 _JSON: Final = _FOLDER / "results.json"
@@ -29,8 +30,9 @@ _SECTIONS: Final = ("retries", "bulk", "relay", "growth", "draining", "memory", 
 @click.option("--quick", is_flag=True, help="Under 3 minutes, with little trust in the numbers.")
 @click.option("--keep", is_flag=True, help="Write the results of a quick or partial run, too.")
 @click.option("--only", multiple=True, type=click.Choice(_SECTIONS), help="Repeat for several.")
+@click.option("--service", default=COMMAND, help="The command, where it shares no environment.")
 @click.option("--render", is_flag=True, help="Measure nothing; write table and chart anew.")
-def main(*, quick: bool, keep: bool, only: Sequence[str], render: bool) -> None:
+def main(*, quick: bool, keep: bool, only: Sequence[str], service: str, render: bool) -> None:
     """Measures the service against its peers and against the limit.
 
     A full run takes about 25 minutes and 15 GB of disk, and writes results.json, results.md and
@@ -42,7 +44,8 @@ def main(*, quick: bool, keep: bool, only: Sequence[str], render: bool) -> None:
         return
     measured: Results | None = None
     try:
-        for results in _measure(QUICK if quick else FULL, only or _SECTIONS):
+        plan = evolve(QUICK if quick else FULL, service=str(Path(service).absolute()))
+        for results in _measure(plan, only or _SECTIONS):
             measured = results
     finally:
         # Even when a section failed: what the others found out took long.

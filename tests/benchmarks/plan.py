@@ -2,12 +2,16 @@
 
 from attrs import frozen
 
+from tests.entrypoints.command import COMMAND
+
 
 @frozen(kw_only=True)
 class Plan:
     """Sizes of one run. Times in seconds."""
 
     quick: bool
+    service: str = COMMAND
+    """The command `automation-retry`, in an environment that its users might have."""
     rounds: int
     clients: tuple[int, ...] = (1, 16, 64)
     warm_up_s: float
@@ -56,7 +60,7 @@ QUICK = Plan(
     warm_up_s=0.2,
     seconds=0.5,
     bulk_units=20,
-    bulk_executions=1_000,
+    bulk_executions=4_000,
     relay_rounds=1,
     relay_messages=2_000,
     lag_messages=50,

@@ -120,18 +120,25 @@ def _latencies(results: Results) -> Table:
 def _bulk(results: Results) -> Table:
     return Table(
         "Retries in bulk, executions a second",
-        ["executions in one unit of work", "unit of work", "and read before", "one SQL statement"],
+        [
+            "executions in one unit of work",
+            "unit of work",
+            "and read before",
+            "and four callers",
+            "one SQL statement",
+        ],
         [
             [
                 f"{rate.executions:,}",
                 spread(rate.unit_of_work),
                 spread(rate.with_read),
+                spread(rate.by_several),
                 spread(rate.statement),
             ]
             for rate in results.bulk
         ],
-        "One caller in process, one unit of work after the other. The statement does all of it in "
-        "the database, without domain, codecs or driver.",
+        "A caller in process makes one unit of work after the other. The statement does all of it "
+        "in the database, without domain, codecs or driver.",
     )
 
 

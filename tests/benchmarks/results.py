@@ -49,6 +49,8 @@ class BulkRate:
     """Decide, stage and commit."""
     with_read: Spread
     """The same, and read them before with one statement."""
+    by_several: Spread
+    """The same by four callers at once, together."""
     statement: Spread
     """One set-based statement, written by hand."""
 

@@ -18,15 +18,14 @@ from tests.benchmarks.failed_rows import execution_id
 from tests.benchmarks.load import HOST
 from tests.benchmarks.processes import ServerProcess, serving
 from tests.benchmarks.same_work import require_same_answer
-from tests.entrypoints.command import COMMAND
 from tests.servers.server_process import free_port
 
 _WITHOUT_RELAY = {"AUTOMATION_RETRY_RELAY": "false"}
 
 
-def service_command(port: int) -> Sequence[str]:
-    """The service as it is shipped."""
-    return [COMMAND, "serve", "--port", str(port)]
+def service_command(command: str) -> Callable[[int], Sequence[str]]:
+    """The service as it is shipped, on a port."""
+    return lambda port: [command, "serve", "--port", str(port)]
 
 
 def _script(module: str) -> Callable[[int], Sequence[str]]:
@@ -108,12 +107,12 @@ def takes_connections(port: int) -> bool:
     return True
 
 
-def service(load: Companion) -> OverHttp:
-    return OverHttp(names.SERVICE, load, service_command, _WITHOUT_RELAY)
+def service(load: Companion, command: str) -> OverHttp:
+    return OverHttp(names.SERVICE, load, service_command(command), _WITHOUT_RELAY)
 
 
-def service_with_relay(load: Companion) -> OverHttp:
-    return OverHttp(names.SERVICE_RELAYING, load, service_command, relays=True)
+def service_with_relay(load: Companion, command: str) -> OverHttp:
+    return OverHttp(names.SERVICE_RELAYING, load, service_command(command), relays=True)
 
 
 def flat_script(load: Companion) -> OverHttp:

@@ -1,5 +1,6 @@
 """Retries in bulk: units of work of growing size, against one statement that does it all in SQL."""
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,6 +9,7 @@ from typing import Final, LiteralString
 from uuid import uuid4
 
 import uvloop
+from attrs import frozen
 
 from adapters.json_codec import utc_text
 from adapters.postgres.rows import from_row
@@ -80,32 +82,42 @@ _PRINCIPAL: Final = Principal(
     tenant=TENANT, user_id=uuid4(), api_key_id=uuid4(), permissions=frozenset({AUTOMATION_EXECUTE})
 )
 
-_Way = Callable[[Container, Sequence[Execution]], Awaitable[None]]
+_Retry = Callable[[Container, Sequence[Execution]], Awaitable[None]]
 """Retries those executions, together."""
 
 
+@frozen
+class _Way:
+    retry: _Retry
+    callers: int = 1
+    """At once, each with one unit of work after the other."""
+
+
 def measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
-    """One caller, one unit of work after the other."""
+    """Units of work of each size, by one caller and by several."""
     return uvloop.run(_measure(arenas, plan))
 
 
 async def _measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
     arena = arenas.new()
+    alone, with_read = _Way(_unit_of_work), _Way(_read_and_unit_of_work)
+    by_several, statement = _Way(_read_and_unit_of_work, callers=4), _Way(_one_statement)
     rates: dict[tuple[int, _Way], list[float]] = defaultdict(list)
     settings = read_settings({"DATABASE_URL": arena.url, "AUTOMATION_RETRY_RELAY": "false"})
     async with open_container(settings) as container:
         for number in range(plan.rounds):
             tell(f"bulk, round {number + 1} of {plan.rounds}")
             for size in plan.bulk_sizes:
-                for way in (_unit_of_work, _read_and_unit_of_work, _one_statement):
+                for way in (alone, with_read, by_several, statement):
                     rates[size, way].append(await _rate(plan, arena, container, size, way))
     arenas.drop(arena)
     return [
         BulkRate(
             executions=size,
-            unit_of_work=Spread(rates[size, _unit_of_work]),
-            with_read=Spread(rates[size, _read_and_unit_of_work]),
-            statement=Spread(rates[size, _one_statement]),
+            unit_of_work=Spread(rates[size, alone]),
+            with_read=Spread(rates[size, with_read]),
+            by_several=Spread(rates[size, by_several]),
+            statement=Spread(rates[size, statement]),
         )
         for size in plan.bulk_sizes
     ]
@@ -115,9 +127,14 @@ async def _rate(plan: Plan, arena: Arena, container: Container, size: int, way: 
     units = max(1, min(plan.bulk_units, plan.bulk_executions // size))
     arena.reset(units * size)
     executions = [failed_execution(number) for number in range(1, units * size + 1)]
+    together = iter([executions[first : first + size] for first in range(0, units * size, size)])
+
+    async def call() -> None:
+        for some in together:
+            await way.retry(container, some)
+
     began = time.perf_counter()
-    for first in range(0, len(executions), size):
-        await way(container, executions[first : first + size])
+    await asyncio.gather(*[call() for _ in range(way.callers)])
     taken = time.perf_counter() - began
     require_same_work(arena, len(executions))
     return len(executions) / taken

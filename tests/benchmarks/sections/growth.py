@@ -81,7 +81,7 @@ def _grown(arenas: Arenas, plan: Plan, load: Companion, size: int) -> Iterator[G
     tell(f"growth, making {size:,} executions")
     arena = arenas.new()
     _fill(arena, size)
-    contender = service(load)
+    contender = service(load, plan.service)
     with contender.served(arena) as (server, port):
         yield Grown(contender, server, port, iter(_ids(plan, size)))
     arenas.drop(arena)

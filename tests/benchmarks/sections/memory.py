@@ -24,7 +24,7 @@ def measure(arenas: Arenas, plan: Plan, load: Companion) -> MemoryOverTime:
     """
     tell(f"memory, over {plan.memory_s:.0f} s of load")
     arena = arenas.new()
-    contender = service_with_relay(load)
+    contender = service_with_relay(load, plan.service)
     heat = Heat(clients=_CLIENTS, warm_up_s=0, seconds=_SLICE_S, ids=failed_ids(_ROWS))
     with contender.served(arena) as (server, port):
         samples = [(0.0, server.rss_mib())]

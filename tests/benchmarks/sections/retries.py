@@ -29,9 +29,9 @@ def measure(arenas: Arenas, plan: Plan, load: Companion, process: Companion) -> 
         NotTheSameWork: one of them did less than the others, or more.
     """
     contenders: Sequence[Contender] = [
-        over_http.service(load),
+        over_http.service(load, plan.service),
         over_http.flat_script(load),
-        over_http.service_with_relay(load),
+        over_http.service_with_relay(load, plan.service),
         over_http.fastapi_sqlalchemy(load),
         with_pgbench.pgbench_with_the_services_statements(),
         with_pgbench.pgbench_with_a_transaction(),

@@ -1,6 +1,6 @@
 """How long it takes from the command to the first 200, and how much memory that takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from itertools import count
@@ -37,14 +37,19 @@ def measure(arenas: Arenas, plan: Plan, load: Companion) -> list[StartUp]:
     with private_folder() as folder:
         new_folders = (folder / str(number) for number in count())
         known = folder / "known"
-        _serve(f"embedded:{known}")
+        serve = service_command(plan.service)
+        _serve(serve, f"embedded:{known}")
         ways: dict[str, _Start] = {
-            f"{names.SERVICE}, postgresql:": lambda: _retry(service_with_relay(load), arena),
+            f"{names.SERVICE}, postgresql:": lambda: _retry(
+                service_with_relay(load, plan.service), arena
+            ),
             f"{names.FLAT}, postgresql:": lambda: _retry(flat_script(load), arena),
             f"{names.FASTAPI}, postgresql:": lambda: _retry(fastapi_sqlalchemy(load), arena),
-            f"{names.SERVICE}, memory:": lambda: _serve("memory:"),
-            f"{names.SERVICE}, embedded:, again": lambda: _serve(f"embedded:{known}"),
-            f"{names.SERVICE}, embedded:, new": lambda: _serve(f"embedded:{next(new_folders)}"),
+            f"{names.SERVICE}, memory:": lambda: _serve(serve, "memory:"),
+            f"{names.SERVICE}, embedded:, again": lambda: _serve(serve, f"embedded:{known}"),
+            f"{names.SERVICE}, embedded:, new": lambda: _serve(
+                serve, f"embedded:{next(new_folders)}"
+            ),
         }
         started: dict[str, list[ServerProcess]] = {what: [] for what in ways}
         for number in range(plan.starts):
@@ -62,11 +67,11 @@ def measure(arenas: Arenas, plan: Plan, load: Companion) -> list[StartUp]:
     ]
 
 
-def _serve(url: str) -> ServerProcess:
+def _serve(command: Callable[[int], Sequence[str]], url: str) -> ServerProcess:
     """Starts the service, and ends it once it says that it is ready."""
     port = free_port()
     variables = {"DATABASE_URL": url}
-    with serving(service_command(port), variables, lambda: _is_200(port, *_READY)) as server:
+    with serving(command(port), variables, lambda: _is_200(port, *_READY)) as server:
         return server
 
 
