@@ -1,8 +1,9 @@
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import frozen
+from psycopg.rows import DictRow
 
 from adapters.json_codec import message_from
 from adapters.postgres import statements
@@ -17,18 +18,27 @@ class PostgresClaim(Claim):
     """Rows locked by one transaction."""
 
     messages: Sequence[Message]
+    _kind: MessageKind
     _connection: Connection
-    _tenants: dict[UUID, UUID] = field(factory=dict)
+    _rows: Mapping[UUID, DictRow]
+    """By the message's id."""
 
     async def delivered(self, ids: Sequence[UUID]) -> None:
         await self._connection.execute(
-            statements.DELIVERED, {"tenants": [self._tenants[id_] for id_ in ids], "ids": list(ids)}
+            statements.DELIVERED, {"places": [self._rows[id_]["place"] for id_ in ids]}
         )
 
     async def refused(self, message_id: UUID, reason: str) -> None:
+        row = self._rows[message_id]
         await self._connection.execute(
             statements.REFUSED,
-            {"tenant": self._tenants[message_id], "id": message_id, "reason": reason},
+            {
+                "kind": self._kind.value,
+                "tenant": row["tenant"],
+                "execution_id": row["execution_id"],
+                "attempt": row["attempt"],
+                "reason": reason,
+            },
         )
 
 
@@ -44,7 +54,7 @@ class PostgresOutbox(Outbox):
     @contextlib.asynccontextmanager
     async def claim(self, kind: MessageKind, limit: int) -> AsyncIterator[PostgresClaim]:
         async with self.database.claiming() as connection:
-            await connection.execute(statements.CLAIM_IN_ORDER_OF_INDEX)
+            await connection.execute(statements.BY_INDEX)
             cursor = await connection.execute(
                 statements.CLAIM, {"kind": kind.value, "limit": limit}
             )
@@ -56,7 +66,7 @@ class PostgresOutbox(Outbox):
                     messages.append(message_from(kind, row["body"]))
                 except Exception as error:  # noqa: BLE001 - whatever is wrong with it, set it aside
                     unreadable[row["id"]] = f"cannot be read: {error!r}"
-            claim = PostgresClaim(messages, connection, {row["id"]: row["tenant"] for row in rows})
+            claim = PostgresClaim(messages, kind, connection, {row["id"]: row for row in rows})
             for message_id, reason in unreadable.items():
                 await claim.refused(message_id, reason)
             yield claim

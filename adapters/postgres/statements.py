@@ -156,19 +156,24 @@ USING (
 WHERE k.tenant = old.tenant AND k.caller = old.caller AND k.key = old.key
 """
 
-# A claim must cost what it takes, not what waits behind it: it walks the index of those that wait
-# and stops at its limit. Left to itself the planner, whose statistics of a table that fills and
-# empties are never right, sorts and joins all that wait, each time. OFFSET 0 keeps it from joining.
-CLAIM_IN_ORDER_OF_INDEX: Final = "SET LOCAL enable_sort = off"
+# A claim and what settles it must cost what they take, not what waits behind it. The statistics of
+# a table that fills and empties are never right, and where they say that it is empty the planner
+# finds it as cheap to read and sort all of it. So, to the end of the transaction, it uses indexes.
+BY_INDEX: Final = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)
+"""
 
+# OFFSET 0 keeps the look for earlier attempts from becoming a join with all that wait, and coalesce
+# keeps it from their index, which would show it every one of them.
 CLAIM: Final = """
-SELECT o.tenant, o.id, o.body
+SELECT o.ctid AS place, o.tenant, o.id, o.execution_id, o.attempt, o.body
 FROM automation_outbox o
 WHERE o.kind = %(kind)s AND o.dead_at IS NULL
   AND NOT EXISTS (
       SELECT FROM automation_outbox earlier
       WHERE earlier.tenant = o.tenant AND earlier.execution_id = o.execution_id
-        AND earlier.kind = o.kind AND earlier.attempt < o.attempt AND earlier.dead_at IS NULL
+        AND earlier.kind = o.kind AND earlier.attempt < o.attempt
+        AND coalesce(earlier.dead_at, 'infinity') = 'infinity'
       OFFSET 0
   )
 ORDER BY o.enqueued_at
@@ -176,15 +181,13 @@ LIMIT %(limit)s
 FOR UPDATE OF o SKIP LOCKED
 """
 
-DELIVERED: Final = """
-DELETE FROM automation_outbox o
-USING unnest(%(tenants)s::uuid[], %(ids)s::uuid[]) AS done (tenant, id)
-WHERE o.tenant = done.tenant AND o.id = done.id
-"""
+# By their places in the table: a row that the same transaction has locked stays where it is.
+DELIVERED: Final = "DELETE FROM automation_outbox WHERE ctid = ANY(%(places)s::tid[])"
 
 REFUSED: Final = """
 UPDATE automation_outbox SET dead_at = now(), dead_reason = %(reason)s
-WHERE tenant = %(tenant)s AND id = %(id)s
+WHERE tenant = %(tenant)s AND execution_id = %(execution_id)s
+  AND kind = %(kind)s AND attempt = %(attempt)s
 """
 
 BACKLOG: Final = """

@@ -120,7 +120,7 @@ INSERT INTO relay_cursor VALUES ('job', 0), ('event', 0);
 """
 _SEEN: Final = "SELECT position FROM relay_cursor WHERE kind = %(kind)s FOR UPDATE"
 _BEYOND: Final = """
-SELECT tenant, id, body, position FROM automation_outbox
+SELECT ctid AS place, body, position FROM automation_outbox
 WHERE kind = %(kind)s AND position > %(seen)s ORDER BY position LIMIT %(limit)s
 """
 _MOVE: Final = "UPDATE relay_cursor SET position = %(position)s WHERE kind = %(kind)s"
@@ -137,9 +137,9 @@ class _ClaimBeyond:
     def _read(self) -> Sequence[Message]:
         return [message_from(self.kind, row["body"]) for row in self.rows]
 
-    async def delivered(self, ids: Sequence[UUID]) -> None:
-        tenants = [row["tenant"] for row in self.rows]
-        await self.connection.execute(statements.DELIVERED, {"tenants": tenants, "ids": list(ids)})
+    async def delivered(self, _: Sequence[UUID]) -> None:
+        places = [row["place"] for row in self.rows]
+        await self.connection.execute(statements.DELIVERED, {"places": places})
         seen = {"kind": self.kind.value, "position": self.rows[-1]["position"]}
         await self.connection.execute(_MOVE, seen)
 

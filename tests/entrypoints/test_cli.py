@@ -69,6 +69,7 @@ def test_a_new_database_is_ready_after_three_commands(empty_database_url: str) -
         "applied 0001_identity",
         "applied 0002_executions",
         "applied 0003_idempotency_keys",
+        "applied 0004_outbox_key",
         "applied procrastinate",
     ]
     assert again.stdout == "up to date\n"

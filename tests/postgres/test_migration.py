@@ -12,7 +12,7 @@ from entrypoints.lifecycle import migrate_database, open_container
 from entrypoints.settings import Settings, read_settings
 from tests.service.world import EXECUTIONS, running_service
 
-OURS = ["0001_identity", "0002_executions", "0003_idempotency_keys"]
+OURS = ["0001_identity", "0002_executions", "0003_idempotency_keys", "0004_outbox_key"]
 
 # As AlgaPSA makes them, with keys between them, and with columns that this service does not know.
 ALGAPSA: LiteralString = """
