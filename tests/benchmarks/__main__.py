@@ -83,6 +83,7 @@ def _section(section: str, arenas: Arenas, plan: Plan) -> Any:
 def _write(results: Results) -> None:
     _FOLDER.mkdir(exist_ok=True)
     _JSON.write_bytes(to_json(results))
+    results = from_json(_JSON.read_bytes())  # what is shown is what is kept, rounded as it is
     (_FOLDER / "results.md").write_text(report(results), "utf-8")
     if results.retries:
         (_FOLDER / "chart.svg").write_text(chart(results), "utf-8")

@@ -1,0 +1,71 @@
+"""What the benchmarks say is what they measured, and the README repeats it."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.chart import chart
+from tests.benchmarks.measured import Spread, percentile
+from tests.benchmarks.report import report
+from tests.benchmarks.results import Results, from_json, to_json
+from tests.benchmarks.speed_to_reach import targets
+from tests.benchmarks.stretch import Stretch
+from tests.benchmarks.table import spread
+
+ROOT = Path(__file__).parent.parent
+KEPT = ROOT / "tests" / "benchmarks" / "results"
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return from_json((KEPT / "results.json").read_bytes())
+
+
+def test_tables_and_chart_are_those_of_the_json(results: Results) -> None:
+    """Whoever measures anew, or changes how it is shown, writes all three."""
+    assert (KEPT / "results.md").read_text("utf-8") == report(results)
+    assert (KEPT / "chart.svg").read_text("utf-8") == chart(results)
+    assert (KEPT / "results.json").read_bytes() == to_json(results)
+
+
+def test_the_readme_gives_every_ratio_that_was_to_be_reached(results: Results) -> None:
+    """In the design's order, as measured, those that were not reached included."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    places = [readme.find(f"| {spread(target.measured)} |") for target in targets(results)]
+
+    assert not results.quick
+    assert len(places) == 8
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    """A round in which the machine was slow for both says the same as the others."""
+    mine, its = Spread([100, 50, 90]), Spread([50, 25, 30])
+
+    assert mine.over(its) == Spread([2, 2, 3])
+    assert mine.over(its).median == 2
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    """The least that so many of them do not exceed."""
+    values = [float(value) for value in range(100, 0, -1)]
+
+    assert [percentile(values, percent) for percent in (1, 50, 99, 100)] == [1, 50, 99, 100]
+    assert percentile([7.0], 50) == 7.0
+
+
+def test_a_stretch_measures_neither_warm_up_nor_what_came_too_late() -> None:
+    """A request each tenth of a second: one second of warm-up, two measured, one too late."""
+    stretch = Stretch((str(number) for number in count()), warm_up_s=1.0, seconds=2.0)
+    stretch.begin(100.0)
+    for tenth in range(1, 41):
+        stretch.done(asked=100 + (tenth - 1) / 10, now=100 + tenth / 10)
+    measured = stretch.measured()
+
+    assert measured["retried"] == 40
+    assert measured["per_second"] == pytest.approx(10.5, abs=0.5)
+    assert measured["p50_ms"] == pytest.approx(100)
+    assert stretch.next_id(now=102.9) is not None
+    assert stretch.next_id(now=103.1) is None
