@@ -60,7 +60,7 @@ QUICK = Plan(
     warm_up_s=0.2,
     seconds=0.5,
     bulk_units=20,
-    bulk_executions=4_000,
+    bulk_executions=2_000,
     relay_rounds=1,
     relay_messages=2_000,
     lag_messages=50,
@@ -68,6 +68,6 @@ QUICK = Plan(
     growth_retries=200,
     drain_fills=3,
     drain_messages=2_000,
-    memory_s=20.0,
+    memory_s=12.0,
     starts=1,
 )
