@@ -11,7 +11,7 @@ DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
 QUICK ?=
-PACKAGES := domain application adapters entrypoints tests
+PACKAGES := .package domain application adapters entrypoints tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run test crash-test bench check format lint types imports lock clean

@@ -1,5 +1,5 @@
-from application.ports import Authorizer
-from domain import Permission, PermissionDenied, Principal
+from automation_retry.application.ports import Authorizer
+from automation_retry.domain import Permission, PermissionDenied, Principal
 
 
 class GrantedPermissions(Authorizer):

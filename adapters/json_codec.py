@@ -9,8 +9,8 @@ from uuid import UUID
 import orjson
 from cattrs.preconf.orjson import OrjsonConverter, make_converter
 
-from application import ExecutionJob, Message, MessageKind, RetriedEvent
-from domain import ExecutionRetried
+from automation_retry.application import ExecutionJob, Message, MessageKind, RetriedEvent
+from automation_retry.domain import ExecutionRetried
 
 EVENT_TYPE = "automation.execution.retried"
 

@@ -2,8 +2,8 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from application import ExecutionJob, Message, RetriedEvent
-from application.ports import EventBus, ExecutionQueue
+from automation_retry.application import ExecutionJob, Message, RetriedEvent
+from automation_retry.application.ports import EventBus, ExecutionQueue
 
 
 @define(eq=False)

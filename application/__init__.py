@@ -1,6 +1,6 @@
 """What the service does: use cases on ports. Knows the domain and no framework."""
 
-from application.errors import (
+from automation_retry.application.errors import (
     ApiKeyRequired,
     ApplicationError,
     DeliveryError,
@@ -13,13 +13,13 @@ from application.errors import (
     RetryConflict,
     StorageUnavailable,
 )
-from application.expire_idempotency_keys import ExpireIdempotencyKeys
-from application.get_execution import ExecutionSeen, GetExecution
-from application.idempotency import IdempotencyKey, Retried
-from application.list_failed_attempts import ListFailedAttempts
-from application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
-from application.relay_outbox import Relayed, RelayOutbox
-from application.retry_execution import RetryExecution
+from automation_retry.application.expire_idempotency_keys import ExpireIdempotencyKeys
+from automation_retry.application.get_execution import ExecutionSeen, GetExecution
+from automation_retry.application.idempotency import IdempotencyKey, Retried
+from automation_retry.application.list_failed_attempts import ListFailedAttempts
+from automation_retry.application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
+from automation_retry.application.relay_outbox import Relayed, RelayOutbox
+from automation_retry.application.retry_execution import RetryExecution
 
 __all__ = [
     "ApiKeyRequired",

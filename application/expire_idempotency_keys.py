@@ -1,7 +1,7 @@
 from attrs import frozen
 
-from application.idempotency import LIFETIME
-from application.ports import Clock, IdempotencyKeys
+from automation_retry.application.idempotency import LIFETIME
+from automation_retry.application.ports import Clock, IdempotencyKeys
 
 _BATCH = 1000
 

@@ -2,8 +2,14 @@ from uuid import UUID
 
 from attrs import frozen
 
-from application.ports import Authorizer, ExecutionRepository
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Principal, parse_execution_id
+from automation_retry.application.ports import Authorizer, ExecutionRepository
+from automation_retry.domain import (
+    AUTOMATION_EXECUTE,
+    AUTOMATION_READ,
+    Execution,
+    Principal,
+    parse_execution_id,
+)
 
 
 @frozen(kw_only=True)

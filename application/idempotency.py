@@ -9,8 +9,8 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from application.errors import InvalidIdempotencyKey
-from domain import Execution, Principal
+from automation_retry.application.errors import InvalidIdempotencyKey
+from automation_retry.domain import Execution, Principal
 
 LIFETIME = timedelta(hours=24)
 """How long the answer to a retry can be had again."""

@@ -2,8 +2,8 @@ from uuid import UUID
 
 from attrs import frozen
 
-from application.ports import Authorizer, ExecutionRepository, Page
-from domain import AUTOMATION_READ, FailedAttempt, Principal, parse_execution_id
+from automation_retry.application.ports import Authorizer, ExecutionRepository, Page
+from automation_retry.domain import AUTOMATION_READ, FailedAttempt, Principal, parse_execution_id
 
 
 @frozen

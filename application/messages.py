@@ -6,7 +6,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from domain import ExecutionRetried
+from automation_retry.domain import ExecutionRetried
 
 
 class MessageKind(Enum):

@@ -2,9 +2,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from application.errors import MessageRefused
-from application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
-from application.ports import EventBus, ExecutionQueue, Outbox
+from automation_retry.application.errors import MessageRefused
+from automation_retry.application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
+from automation_retry.application.ports import EventBus, ExecutionQueue, Outbox
 
 
 @frozen(kw_only=True)

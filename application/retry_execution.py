@@ -2,11 +2,16 @@ from uuid import UUID
 
 from attrs import frozen
 
-from application.errors import IdempotencyKeyReused, RetryConflict
-from application.idempotency import LIFETIME, IdempotencyKey, Retried
-from application.messages import ExecutionJob, RetriedEvent
-from application.ports import Authorizer, Clock, NewId, NewUnitOfWork, UnitOfWork
-from domain import AUTOMATION_EXECUTE, ExecutionNotFailed, Principal, parse_execution_id
+from automation_retry.application.errors import IdempotencyKeyReused, RetryConflict
+from automation_retry.application.idempotency import LIFETIME, IdempotencyKey, Retried
+from automation_retry.application.messages import ExecutionJob, RetriedEvent
+from automation_retry.application.ports import Authorizer, Clock, NewId, NewUnitOfWork, UnitOfWork
+from automation_retry.domain import (
+    AUTOMATION_EXECUTE,
+    ExecutionNotFailed,
+    Principal,
+    parse_execution_id,
+)
 
 # Every lost race means that somebody else's change was committed, so one reload nearly always
 # settles it; the bound only keeps a storage whose reads lag behind from holding a caller for ever.

@@ -1,7 +1,12 @@
 """What an execution is, and the one move it allows. Knows nothing but Python and attrs."""
 
-from domain.errors import DomainError, ExecutionNotFailed, InvalidExecutionId, PermissionDenied
-from domain.execution import (
+from automation_retry.domain.errors import (
+    DomainError,
+    ExecutionNotFailed,
+    InvalidExecutionId,
+    PermissionDenied,
+)
+from automation_retry.domain.execution import (
     CLEARED,
     Execution,
     ExecutionRetried,
@@ -11,8 +16,13 @@ from domain.execution import (
     Retry,
     parse_execution_id,
 )
-from domain.execution_status import ExecutionStatus
-from domain.principal import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission, Principal
+from automation_retry.domain.execution_status import ExecutionStatus
+from automation_retry.domain.principal import (
+    AUTOMATION_EXECUTE,
+    AUTOMATION_READ,
+    Permission,
+    Principal,
+)
 
 __all__ = [
     "AUTOMATION_EXECUTE",

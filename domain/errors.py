@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.execution_status import ExecutionStatus
-    from domain.principal import Permission
+    from automation_retry.domain.execution_status import ExecutionStatus
+    from automation_retry.domain.principal import Permission
 
 
 class DomainError(Exception):

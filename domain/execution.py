@@ -14,9 +14,9 @@ from uuid import UUID
 from attrs import Attribute, evolve, field, frozen
 from attrs.validators import ge, instance_of
 
-from domain.errors import ExecutionNotFailed, InvalidExecutionId
-from domain.execution_status import ExecutionStatus
-from domain.principal import Principal
+from automation_retry.domain.errors import ExecutionNotFailed, InvalidExecutionId
+from automation_retry.domain.execution_status import ExecutionStatus
+from automation_retry.domain.principal import Principal
 
 
 class LogLevel(Enum):

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from entrypoints.settings import Settings
+from automation_retry.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
-    from adapters.nats import NatsBus, NatsConnection, NatsQueue
-    from adapters.redis import RedisBus, RedisConnection, RedisQueue
+    from automation_retry.adapters.nats import NatsBus, NatsConnection, NatsQueue
+    from automation_retry.adapters.redis import RedisBus, RedisConnection, RedisQueue
 
 
 def redis_connection(settings: Settings) -> "RedisConnection":
-    from adapters.redis import RedisConnection, RedisSettings
+    from automation_retry.adapters.redis import RedisConnection, RedisSettings
 
     return RedisConnection(
         RedisSettings(
@@ -23,19 +23,19 @@ def redis_connection(settings: Settings) -> "RedisConnection":
 
 
 def redis_queue(connection: "RedisConnection") -> "RedisQueue":
-    from adapters.redis import RedisQueue
+    from automation_retry.adapters.redis import RedisQueue
 
     return RedisQueue(connection)
 
 
 def redis_bus(connection: "RedisConnection") -> "RedisBus":
-    from adapters.redis import RedisBus
+    from automation_retry.adapters.redis import RedisBus
 
     return RedisBus(connection)
 
 
 def nats_connection(settings: Settings) -> "NatsConnection":
-    from adapters.nats import NatsConnection, NatsSettings
+    from automation_retry.adapters.nats import NatsConnection, NatsSettings
 
     return NatsConnection(
         NatsSettings(
@@ -48,12 +48,12 @@ def nats_connection(settings: Settings) -> "NatsConnection":
 
 
 def nats_queue(connection: "NatsConnection") -> "NatsQueue":
-    from adapters.nats import NatsQueue
+    from automation_retry.adapters.nats import NatsQueue
 
     return NatsQueue(connection)
 
 
 def nats_bus(connection: "NatsConnection") -> "NatsBus":
-    from adapters.nats import NatsBus
+    from automation_retry.adapters.nats import NatsBus
 
     return NatsBus(connection)

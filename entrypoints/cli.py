@@ -6,28 +6,39 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import click
 
-from adapters.embedded import EmbeddedPostgresError
-from application import MessageKind, StorageUnavailable
-from application.ports import Backlog, DeadLetter, Directory, Outbox, User
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ
-from entrypoints.container import Container
-from entrypoints.demo import run_demo, serve_memory
-from entrypoints.lifecycle import migrate_database, open_container, running_database
-from entrypoints.logging import configure_logging
-from entrypoints.server import (
+from automation_retry.adapters.embedded import EmbeddedPostgresError
+from automation_retry.application import MessageKind, StorageUnavailable
+from automation_retry.application.ports import Backlog, DeadLetter, Directory, Outbox, User
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
+from automation_retry.entrypoints.clock import new_id, utc_now
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.demo import run_demo, serve_memory
+from automation_retry.entrypoints.lifecycle import (
+    migrate_database,
+    open_container,
+    running_database,
+)
+from automation_retry.entrypoints.logging import configure_logging
+from automation_retry.entrypoints.server import (
     listening_socket,
     relay_until_signalled,
     serve_here,
     serve_in_workers,
 )
-from entrypoints.settings import Settings, SettingsError, StorageKind, read_settings, settings_help
+from automation_retry.entrypoints.settings import (
+    Settings,
+    SettingsError,
+    StorageKind,
+    read_settings,
+    settings_help,
+)
 
 T = TypeVar("T")
 
@@ -207,7 +218,7 @@ def create_user(
     """Make a user, with tenant, role and grants where they are missing."""
     made = _in_directory(
         lambda directory: directory.ensure_user(
-            tenant=tenant or uuid4(),
+            tenant=tenant or new_id(),
             company_name=company,
             username=username,
             email=email or f"{username}@localhost",
@@ -308,7 +319,7 @@ def outbox_status() -> None:
     settings = _lasting_settings()
     backlogs, letters = _with_container(read, settings)
     engines = {MessageKind.JOB: settings.job_engine, MessageKind.EVENT: settings.event_engine}
-    now = datetime.now(UTC)
+    now = utc_now()
     for backlog in backlogs:
         age = ""
         if backlog.oldest_at:

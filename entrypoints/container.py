@@ -1,15 +1,13 @@
 """The composition root: which adapter stands behind which port. Nothing is opened here."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from time import monotonic_ns
-from uuid import uuid4
 
 from dependency_injector import containers, providers
 
-from adapters.granted_permissions import GrantedPermissions
-from adapters.memory import (
+from automation_retry.adapters.granted_permissions import GrantedPermissions
+from automation_retry.adapters.memory import (
     MemoryAuthenticator,
     MemoryBus,
     MemoryDirectory,
@@ -21,7 +19,7 @@ from adapters.memory import (
     MemoryStore,
     MemoryUnitOfWork,
 )
-from adapters.postgres import (
+from automation_retry.adapters.postgres import (
     Commits,
     Database,
     PostgresAuthenticator,
@@ -33,22 +31,23 @@ from adapters.postgres import (
     PostgresUnitOfWork,
     Schema,
 )
-from adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue, ProcrastinateSchema
-from application import (
+from automation_retry.adapters.procrastinate import (
+    ProcrastinateBus,
+    ProcrastinateQueue,
+    ProcrastinateSchema,
+)
+from automation_retry.application import (
     ExpireIdempotencyKeys,
     GetExecution,
     ListFailedAttempts,
     RelayOutbox,
     RetryExecution,
 )
-from entrypoints import brokers
-from entrypoints.http import Api, RateLimiter
-from entrypoints.relay import Relay, WakeUp
-from entrypoints.settings import Engine, Settings
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+from automation_retry.entrypoints import brokers
+from automation_retry.entrypoints.clock import new_id, utc_now
+from automation_retry.entrypoints.http import Api, RateLimiter
+from automation_retry.entrypoints.relay import Relay, WakeUp
+from automation_retry.entrypoints.settings import Engine, Settings
 
 
 def _schemas(
@@ -61,8 +60,8 @@ class Container(containers.DeclarativeContainer):
     """Everything the service is made of, for one set of settings."""
 
     settings = providers.Dependency(instance_of=Settings)
-    clock = providers.Object(_utc_now)
-    new_id = providers.Object(uuid4)
+    clock = providers.Object(utc_now)
+    new_id = providers.Object(new_id)
     wake_up = providers.Singleton(WakeUp)
 
     _storage = settings.provided.database_url.kind.value
@@ -107,7 +106,7 @@ class Container(containers.DeclarativeContainer):
     directory = providers.Selector(
         _storage,
         memory=providers.Singleton(MemoryDirectory, memory_store, clock, new_id),
-        postgresql=providers.Singleton(PostgresDirectory, database),
+        postgresql=providers.Singleton(PostgresDirectory, database, new_id),
     )
     idempotency_keys = providers.Selector(
         _storage,
@@ -176,6 +175,7 @@ class Container(containers.DeclarativeContainer):
         get_execution=get_execution,
         list_failed_attempts=list_failed_attempts,
         readiness=readiness,
+        new_id=new_id,
         rate_limiter=rate_limiter,
         rule_links=settings.provided.rule_links,
     )

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import structlog
 
-from adapters.embedded import EmbeddedPostgres
-from entrypoints.container import Container
-from entrypoints.settings import Engine, Settings, StorageKind
+from automation_retry.adapters.embedded import EmbeddedPostgres
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.settings import Engine, Settings, StorageKind
 
 _log = structlog.get_logger()
 

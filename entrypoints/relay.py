@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from attrs import define, field, frozen
 
-from application import (
+from automation_retry.application import (
     EngineUnavailable,
     ExpireIdempotencyKeys,
     MessageKind,

@@ -14,11 +14,11 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
-from entrypoints.container import Container
-from entrypoints.http import create_app
-from entrypoints.lifecycle import opened
-from entrypoints.logging import configure_logging
-from entrypoints.settings import Settings, read_settings
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.http import create_app
+from automation_retry.entrypoints.lifecycle import opened
+from automation_retry.entrypoints.logging import configure_logging
+from automation_retry.entrypoints.settings import Settings, read_settings
 
 _log = structlog.get_logger()
 
@@ -101,7 +101,7 @@ def serve_in_workers(settings: Settings, listening: socket.socket, workers: int)
     # The workers read the same environment; only the database may have got an address since.
     os.environ["DATABASE_URL"] = settings.database_url.text
     config = _config(
-        "entrypoints.server:worker_application", settings, factory=True, workers=workers
+        f"{__name__}:{worker_application.__name__}", settings, factory=True, workers=workers
     )
     _log.info("serving", address=address_of(listening), workers=workers)
     Multiprocess(config, sockets=[listening]).run()

@@ -11,6 +11,8 @@ from typing import Any
 import environ
 from attrs import evolve, frozen
 
+from automation_retry.adapters.extras import install_command
+
 PREFIX = "AUTOMATION_RETRY"
 
 
@@ -277,7 +279,7 @@ class Settings:
             if engine in _EXTRAS and find_spec(_EXTRAS[engine]) is None:
                 raise SettingsError(
                     variable,
-                    f"the driver is missing: pip install 'automation-retry[{engine.value}]'",
+                    f"the driver is missing: {install_command(engine.value)}",
                 )
         for variable, url, engine in (
             (f"{PREFIX}_REDIS_URL", self.redis_url, Engine.REDIS),

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from entrypoints.lifecycle import migrate_database
-from entrypoints.settings import read_settings
+from automation_retry.entrypoints.lifecycle import migrate_database
+from automation_retry.entrypoints.settings import read_settings
 from tests.postgres_server import PostgresServer, running_server
 from tests.service.world import World, running_service
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 from attrs import frozen
 from hypothesis import strategies as st
 
-from application import ExecutionJob, RetriedEvent
-from application.ports import UnitOfWork
-from domain import (
+from automation_retry.application import ExecutionJob, RetriedEvent
+from automation_retry.application.ports import UnitOfWork
+from automation_retry.domain import (
     AUTOMATION_EXECUTE,
     AUTOMATION_READ,
     Execution,

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 from attrs import frozen
 
-from adapters.embedded import EmbeddedPostgres
+from automation_retry.adapters.embedded import EmbeddedPostgres
 
 
 @contextmanager

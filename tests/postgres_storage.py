@@ -2,13 +2,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, LiteralString
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from attrs import frozen
 from psycopg.types.json import Jsonb
 
-from adapters.json_codec import converter, message_from
-from adapters.postgres import (
+from automation_retry.adapters.json_codec import converter, message_from
+from automation_retry.adapters.postgres import (
     Commits,
     Database,
     PostgresAuthenticator,
@@ -19,9 +19,9 @@ from adapters.postgres import (
     PostgresUnitOfWork,
     Schema,
 )
-from application import Message, MessageKind
-from application.ports import User
-from domain import Execution, Permission
+from automation_retry.application import Message, MessageKind
+from automation_retry.application.ports import User
+from automation_retry.domain import Execution, Permission
 from tests.ports.storage import Neighbours, Storage
 
 _OVERWRITE: LiteralString = """
@@ -154,7 +154,7 @@ async def open_storage(url: str) -> AsyncIterator[Storage]:
             new_unit_of_work=lambda: PostgresUnitOfWork(database, executions, commits),
             outbox=PostgresOutbox(database),
             authenticator=authenticator,
-            directory=PostgresDirectory(database),
+            directory=PostgresDirectory(database, uuid4),
             readiness=PostgresReadiness(url, [Schema(database)], PostgresOutbox(database)),
             neighbours=PostgresNeighbours(database, authenticator),
         )

@@ -5,10 +5,10 @@ from typing import Any
 
 import procrastinate
 
-from adapters.json_codec import message_from
-from adapters.postgres import Database
-from adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue
-from application import ExecutionJob, MessageKind, RetriedEvent
+from automation_retry.adapters.json_codec import message_from
+from automation_retry.adapters.postgres import Database
+from automation_retry.adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue
+from automation_retry.application import ExecutionJob, MessageKind, RetriedEvent
 from tests.ports.engine import Engine, Received
 
 

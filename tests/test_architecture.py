@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
-import application.ports
+from automation_retry.application import ports
 
 ROOT = Path(__file__).parent.parent
 PROTOCOLS = [
-    port
-    for name in application.ports.__all__
-    if getattr(port := getattr(application.ports, name), "_is_protocol", False)
+    port for name in ports.__all__ if getattr(port := getattr(ports, name), "_is_protocol", False)
 ]
 
 

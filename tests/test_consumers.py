@@ -13,9 +13,9 @@ import pytest
 from attrs import frozen
 from redis.asyncio import Redis
 
-from adapters.json_codec import message_body
-from application import ExecutionJob
-from domain import Execution, ExecutionStatus
+from automation_retry.adapters.json_codec import message_body
+from automation_retry.application import ExecutionJob
+from automation_retry.domain import Execution, ExecutionStatus
 from tests.entrypoints.command import running
 from tests.factories import a_failed_execution, a_job
 from tests.postgres_server import private_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.settings import settings_help
+from automation_retry.entrypoints.settings import settings_help
 from tests.entrypoints.command import environment
 from tests.factories import a_failed_execution
 from tests.service.world import World
@@ -30,7 +30,7 @@ async def test_the_in_process_example_retries(postgres_world: World, database_ur
 
     ended = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", code("python", "open_container")],
+        [sys.executable, "-c", code("python", "open_service")],
         env=environment(
             {
                 "DATABASE_URL": database_url,

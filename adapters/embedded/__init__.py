@@ -1,7 +1,7 @@
 """A PostgreSQL of our own from its wheel: durable, private, and without a database to install."""
 
-from adapters.embedded.account import enterable_path
-from adapters.embedded.errors import (
+from automation_retry.adapters.embedded.account import enterable_path
+from automation_retry.adapters.embedded.errors import (
     AccountUnavailable,
     DataVersionMismatch,
     EmbeddedPostgresError,
@@ -12,7 +12,7 @@ from adapters.embedded.errors import (
     ProgramFailed,
     ServerUnusable,
 )
-from adapters.embedded.server import EmbeddedPostgres
+from automation_retry.adapters.embedded.server import EmbeddedPostgres
 
 __all__ = [
     "AccountUnavailable",

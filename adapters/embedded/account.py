@@ -15,7 +15,11 @@ from pathlib import Path
 
 from attrs import frozen
 
-from adapters.embedded.errors import AccountUnavailable, FolderRefused, PathNotEnterable
+from automation_retry.adapters.embedded.errors import (
+    AccountUnavailable,
+    FolderRefused,
+    PathNotEnterable,
+)
 
 if sys.platform != "win32":
     import pwd

@@ -17,21 +17,21 @@ import psycopg
 from attrs import frozen
 from psycopg import pq
 
-from adapters.embedded.account import Account, current_account
-from adapters.embedded.errors import (
+from automation_retry.adapters.embedded.account import Account, current_account
+from automation_retry.adapters.embedded.errors import (
     DataVersionMismatch,
     FolderRefused,
     ProgramFailed,
     ServerUnusable,
 )
-from adapters.embedded.files import (
+from automation_retry.adapters.embedded.files import (
     open_owned,
     remove_unfinished,
     replace_text,
     sync_folder,
     unfinished_folder,
 )
-from adapters.embedded.programs import POSTGRES_VERSION, remove_outdated_copies
+from automation_retry.adapters.embedded.programs import POSTGRES_VERSION, remove_outdated_copies
 
 ROLE = "automation_retry"
 DATABASE = "automation_retry"

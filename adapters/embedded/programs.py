@@ -9,9 +9,9 @@ import os
 import shutil
 from pathlib import Path
 
-from adapters.embedded.account import Account
-from adapters.embedded.errors import EmbeddedPostgresMissing, ProgramFailed
-from adapters.embedded.files import link_or_copy, unfinished_folder
+from automation_retry.adapters.embedded.account import Account
+from automation_retry.adapters.embedded.errors import EmbeddedPostgresMissing, ProgramFailed
+from automation_retry.adapters.embedded.files import link_or_copy, unfinished_folder
 
 POSTGRES_VERSION = 18
 

@@ -13,11 +13,19 @@ from types import TracebackType
 
 from attrs import define, field
 
-from adapters.embedded.account import database_account, require_enterable, running_as_root
-from adapters.embedded.cluster import Cluster, server_url
-from adapters.embedded.errors import EmbeddedPostgresError, FolderRefused, PlatformUnsupported
-from adapters.embedded.files import make_parents, open_owned, sync_folder
-from adapters.embedded.programs import runnable_bin_dir, wheel_bin_dir
+from automation_retry.adapters.embedded.account import (
+    database_account,
+    require_enterable,
+    running_as_root,
+)
+from automation_retry.adapters.embedded.cluster import Cluster, server_url
+from automation_retry.adapters.embedded.errors import (
+    EmbeddedPostgresError,
+    FolderRefused,
+    PlatformUnsupported,
+)
+from automation_retry.adapters.embedded.files import make_parents, open_owned, sync_folder
+from automation_retry.adapters.embedded.programs import runnable_bin_dir, wheel_bin_dir
 
 if sys.platform != "win32":
     import fcntl

@@ -3,17 +3,17 @@
 Made for the tasks of one event loop, not for threads.
 """
 
-from adapters.memory.answers import MemoryIdempotencyKeys
-from adapters.memory.authenticator import MemoryAuthenticator
-from adapters.memory.delivery import MemoryBus, MemoryQueue
-from adapters.memory.directory import MemoryDirectory
-from adapters.memory.execution_repository import MemoryExecutionRepository
-from adapters.memory.identities import Identities
-from adapters.memory.outbox import MemoryClaim, MemoryOutbox
-from adapters.memory.readiness import MemoryReadiness
-from adapters.memory.store import MemoryStore
-from adapters.memory.unit_of_work import MemoryUnitOfWork
-from adapters.memory.waiting_messages import DeadLetter, WaitingMessages
+from automation_retry.adapters.memory.answers import MemoryIdempotencyKeys
+from automation_retry.adapters.memory.authenticator import MemoryAuthenticator
+from automation_retry.adapters.memory.delivery import MemoryBus, MemoryQueue
+from automation_retry.adapters.memory.directory import MemoryDirectory
+from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
+from automation_retry.adapters.memory.identities import Identities
+from automation_retry.adapters.memory.outbox import MemoryClaim, MemoryOutbox
+from automation_retry.adapters.memory.readiness import MemoryReadiness
+from automation_retry.adapters.memory.store import MemoryStore
+from automation_retry.adapters.memory.unit_of_work import MemoryUnitOfWork
+from automation_retry.adapters.memory.waiting_messages import DeadLetter, WaitingMessages
 
 __all__ = [
     "DeadLetter",

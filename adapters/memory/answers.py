@@ -5,10 +5,10 @@ from datetime import datetime
 
 from attrs import define, field
 
-from adapters.memory.json_copy import own_copy
-from application import IdempotencyKey
-from application.ports import IdempotencyKeys
-from domain import Execution
+from automation_retry.adapters.memory.json_copy import own_copy
+from automation_retry.application import IdempotencyKey
+from automation_retry.application.ports import IdempotencyKeys
+from automation_retry.domain import Execution
 
 
 @define(eq=False)

@@ -3,11 +3,11 @@ from uuid import UUID
 
 from attrs import evolve, frozen
 
-from adapters.api_keys import digest
-from adapters.memory.store import MemoryStore
-from application import InvalidApiKey
-from application.ports import ApiKey, Authenticator, Clock
-from domain import Principal
+from automation_retry.adapters.api_keys import digest
+from automation_retry.adapters.memory.store import MemoryStore
+from automation_retry.application import InvalidApiKey
+from automation_retry.application.ports import ApiKey, Authenticator, Clock
+from automation_retry.domain import Principal
 
 _LAST_USED_AT_LAG = timedelta(minutes=1)
 

@@ -6,8 +6,13 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from application import DeliveryError, EngineUnavailable, ExecutionJob, RetriedEvent
-from application.ports import EventBus, ExecutionQueue
+from automation_retry.application import (
+    DeliveryError,
+    EngineUnavailable,
+    ExecutionJob,
+    RetriedEvent,
+)
+from automation_retry.application.ports import EventBus, ExecutionQueue
 
 M = TypeVar("M")
 Subscriber = Callable[[M], Awaitable[None]]

@@ -4,11 +4,11 @@ from uuid import UUID, uuid5
 
 from attrs import evolve, frozen
 
-from adapters.api_keys import digest, new_api_key
-from adapters.memory.identities import Account
-from adapters.memory.store import MemoryStore
-from application.ports import ApiKey, Clock, Directory, NewId, User
-from domain import Permission
+from automation_retry.adapters.api_keys import digest, new_api_key
+from automation_retry.adapters.memory.identities import Account
+from automation_retry.adapters.memory.store import MemoryStore
+from automation_retry.application.ports import ApiKey, Clock, Directory, NewId, User
+from automation_retry.domain import Permission
 
 
 @frozen

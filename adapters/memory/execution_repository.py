@@ -3,9 +3,9 @@ from uuid import UUID
 
 from attrs import frozen
 
-from adapters.memory.store import MemoryStore
-from application.ports import ExecutionRepository, Page
-from domain import Execution, FailedAttempt
+from automation_retry.adapters.memory.store import MemoryStore
+from automation_retry.application.ports import ExecutionRepository, Page
+from automation_retry.domain import Execution, FailedAttempt
 
 
 @frozen

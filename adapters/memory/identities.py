@@ -5,8 +5,8 @@ from uuid import UUID
 
 from attrs import define, evolve, field, frozen
 
-from application.ports import ApiKey, User
-from domain import Permission
+from automation_retry.application.ports import ApiKey, User
+from automation_retry.domain import Permission
 
 
 @frozen(kw_only=True)

@@ -3,7 +3,7 @@ from typing import Any
 
 from attrs import evolve
 
-from domain import Execution
+from automation_retry.domain import Execution
 
 
 def own_copy(execution: Execution) -> Execution:

@@ -2,8 +2,8 @@ from uuid import UUID
 
 from attrs import frozen
 
-from adapters.json_codec import kind_of
-from application import ExecutionJob, Message, MessageKind
+from automation_retry.adapters.json_codec import kind_of
+from automation_retry.application import ExecutionJob, Message, MessageKind
 
 
 @frozen

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from adapters.json_codec import kind_of
-from adapters.memory.message_address import MessageAddress
-from adapters.memory.store import MemoryStore
-from adapters.memory.waiting_messages import DeadLetter
-from application import ExecutionJob, Message, MessageKind, ports
-from application.ports import Backlog, Claim, Outbox
+from automation_retry.adapters.json_codec import kind_of
+from automation_retry.adapters.memory.message_address import MessageAddress
+from automation_retry.adapters.memory.store import MemoryStore
+from automation_retry.adapters.memory.waiting_messages import DeadLetter
+from automation_retry.application import ExecutionJob, Message, MessageKind, ports
+from automation_retry.application.ports import Backlog, Claim, Outbox
 
 
 @define(eq=False)

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from application.ports import Readiness
+from automation_retry.application.ports import Readiness
 
 
 class MemoryReadiness(Readiness):

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from attrs import define, evolve, field
 
-from adapters.memory.answers import Answers
-from adapters.memory.identities import Identities
-from adapters.memory.json_copy import own_copy
-from adapters.memory.message_address import MessageAddress
-from adapters.memory.waiting_messages import WaitingMessages
-from application import ExecutionNotFound, IdempotencyKey, Message
-from domain import CLEARED, Execution, ExecutionStatus, FailedAttempt, Retry
+from automation_retry.adapters.memory.answers import Answers
+from automation_retry.adapters.memory.identities import Identities
+from automation_retry.adapters.memory.json_copy import own_copy
+from automation_retry.adapters.memory.message_address import MessageAddress
+from automation_retry.adapters.memory.waiting_messages import WaitingMessages
+from automation_retry.application import ExecutionNotFound, IdempotencyKey, Message
+from automation_retry.domain import CLEARED, Execution, ExecutionStatus, FailedAttempt, Retry
 
 Key = tuple[UUID, UUID]
 """The tenant and the execution_id."""

@@ -6,12 +6,17 @@ from uuid import UUID
 
 from attrs import define, field
 
-from adapters.memory.execution_repository import MemoryExecutionRepository
-from adapters.memory.store import MemoryStore
-from adapters.staged_messages import StagedMessages
-from application import IdempotencyKey
-from application.ports import EventBus, ExecutionQueue, ExecutionRepository, UnitOfWork
-from domain import Execution, Retry
+from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
+from automation_retry.adapters.memory.store import MemoryStore
+from automation_retry.adapters.staged_messages import StagedMessages
+from automation_retry.application import IdempotencyKey
+from automation_retry.application.ports import (
+    EventBus,
+    ExecutionQueue,
+    ExecutionRepository,
+    UnitOfWork,
+)
+from automation_retry.domain import Execution, Retry
 
 
 @define(eq=False)

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from adapters.memory.message_address import MessageAddress
-from application import Message, MessageKind
+from automation_retry.adapters.memory.message_address import MessageAddress
+from automation_retry.application import Message, MessageKind
 
 
 @frozen

@@ -1,7 +1,7 @@
 from typing import Any
 
-from adapters.json_codec import EVENT_TYPE, message_body
-from application import RetriedEvent
+from automation_retry.adapters.json_codec import EVENT_TYPE, message_body
+from automation_retry.application import RetriedEvent
 
 CLOUD_EVENT = "application/cloudevents+json"
 

@@ -8,10 +8,10 @@ from typing import Final
 import nats.errors
 import orjson
 
-from adapters.nats.session import Answer, Question, Session
-from adapters.nats.settings import NatsSettings
-from adapters.nats.streams import Stream
-from application import EngineUnavailable
+from automation_retry.adapters.nats.session import Answer, Question, Session
+from automation_retry.adapters.nats.settings import NatsSettings
+from automation_retry.adapters.nats.streams import Stream
+from automation_retry.application import EngineUnavailable
 
 ENGINE: Final = "nats"
 

@@ -12,13 +12,18 @@ from uuid import UUID
 import orjson
 from attrs import frozen
 
-from adapters.json_codec import message_record
-from adapters.nats.cloud_event import CLOUD_EVENT, cloud_event
-from adapters.nats.connection import ENGINE, NatsConnection
-from adapters.nats.session import Answer, Question, Session
-from adapters.nats.streams import Stream, event_stream, job_stream
-from application import EngineUnavailable, ExecutionJob, MessageRefused, RetriedEvent
-from application.ports import EventBus, ExecutionQueue
+from automation_retry.adapters.json_codec import message_record
+from automation_retry.adapters.nats.cloud_event import CLOUD_EVENT, cloud_event
+from automation_retry.adapters.nats.connection import ENGINE, NatsConnection
+from automation_retry.adapters.nats.session import Answer, Question, Session
+from automation_retry.adapters.nats.streams import Stream, event_stream, job_stream
+from automation_retry.application import (
+    EngineUnavailable,
+    ExecutionJob,
+    MessageRefused,
+    RetriedEvent,
+)
+from automation_retry.application.ports import EventBus, ExecutionQueue
 
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 _TOO_LARGE: Final = 10054

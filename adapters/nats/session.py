@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from adapters.nats.settings import NatsSettings
+from automation_retry.adapters.nats.settings import NatsSettings
 
 Answer = Mapping[str, Any]
 

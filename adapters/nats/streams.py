@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from adapters.nats.settings import NatsSettings
+from automation_retry.adapters.nats.settings import NatsSettings
 
 _SECOND = 1_000_000_000
 _UNLIMITED = -1

@@ -7,13 +7,13 @@ from weakref import WeakValueDictionary
 import structlog
 from psycopg.rows import DictRow
 
-from adapters.api_keys import digest
-from adapters.postgres import statements
-from adapters.postgres.database import Database
-from adapters.postgres.grouping import Grouping
-from application import InvalidApiKey, StorageUnavailable
-from application.ports import Authenticator
-from domain import Permission, Principal
+from automation_retry.adapters.api_keys import digest
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.grouping import Grouping
+from automation_retry.application import InvalidApiKey, StorageUnavailable
+from automation_retry.application.ports import Authenticator
+from automation_retry.domain import Permission, Principal
 
 Question = tuple[str, UUID | None]
 """The digest of a key, and the tenant that it must belong to, if any."""

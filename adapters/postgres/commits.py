@@ -9,12 +9,12 @@ from uuid import UUID
 import psycopg
 from attrs import frozen
 
-from adapters.postgres import statements
-from adapters.postgres.database import Database
-from adapters.postgres.grouping import Grouping
-from adapters.postgres.rows import answer_records, change_records, message_records
-from application import IdempotencyKey, Message
-from domain import Execution, Retry
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.grouping import Grouping
+from automation_retry.adapters.postgres.rows import answer_records, change_records, message_records
+from automation_retry.application import IdempotencyKey, Message
+from automation_retry.domain import Execution, Retry
 
 
 @frozen

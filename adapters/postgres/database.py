@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 
-from application import StorageUnavailable
+from automation_retry.application import StorageUnavailable
 
 
 class Connection(psycopg.AsyncConnection[DictRow]):

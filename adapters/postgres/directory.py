@@ -1,15 +1,15 @@
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from attrs import frozen
 
-from adapters.api_keys import digest, new_api_key
-from adapters.postgres import statements
-from adapters.postgres.database import Connection, Database
-from adapters.postgres.rows import from_row
-from application.ports import ApiKey, Directory, User
-from domain import Permission
+from automation_retry.adapters.api_keys import digest, new_api_key
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import Connection, Database
+from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.application.ports import ApiKey, Directory, NewId, User
+from automation_retry.domain import Permission
 
 
 @frozen
@@ -17,6 +17,7 @@ class PostgresDirectory(Directory):
     """AlgaPSA's identity tables in a database of one's own."""
 
     database: Database
+    new_id: NewId
 
     async def ensure_user(
         self,
@@ -48,7 +49,7 @@ class PostgresDirectory(Directory):
         )
         if row := await cursor.fetchone():
             return from_row(row, User)
-        user = User(tenant=tenant, user_id=uuid4(), username=username)
+        user = User(tenant=tenant, user_id=self.new_id(), username=username)
         await connection.execute(
             statements.ADD_USER,
             {"tenant": tenant, "user_id": user.user_id, "username": username, "email": email},
@@ -61,7 +62,7 @@ class PostgresDirectory(Directory):
         if row := await cursor.fetchone():
             role_id: UUID = row["role_id"]
         else:
-            role_id = uuid4()
+            role_id = self.new_id()
             await connection.execute(statements.ADD_ROLE, role | {"role_id": role_id})
         await connection.execute(
             statements.ENSURE_USER_ROLE,
@@ -81,7 +82,7 @@ class PostgresDirectory(Directory):
         if row := await cursor.fetchone():
             permission_id: UUID = row["permission_id"]
         else:
-            permission_id = uuid4()
+            permission_id = self.new_id()
             await connection.execute(
                 statements.ADD_PERMISSION, wanted | {"permission_id": permission_id}
             )
@@ -105,7 +106,7 @@ class PostgresDirectory(Directory):
                 statements.ADD_API_KEY,
                 {
                     "tenant": user.tenant,
-                    "api_key_id": uuid4(),
+                    "api_key_id": self.new_id(),
                     "digest": digest(plain),
                     "user_id": user.user_id,
                     "description": description,

@@ -4,13 +4,13 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import DictRow
 
-from adapters.postgres import statements
-from adapters.postgres.database import Database
-from adapters.postgres.grouping import Grouping
-from adapters.postgres.rows import execution_records, from_row
-from application import ExecutionNotFound
-from application.ports import ExecutionRepository, Page
-from domain import Execution, FailedAttempt
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.grouping import Grouping
+from automation_retry.adapters.postgres.rows import execution_records, from_row
+from automation_retry.application import ExecutionNotFound
+from automation_retry.application.ports import ExecutionRepository, Page
+from automation_retry.domain import Execution, FailedAttempt
 
 Key = tuple[UUID, UUID]
 """(tenant, execution_id)"""

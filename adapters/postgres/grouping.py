@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
-from application import StorageUnavailable
+from automation_retry.application import StorageUnavailable
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")

@@ -2,9 +2,9 @@ from datetime import datetime
 
 from attrs import frozen
 
-from adapters.postgres import statements
-from adapters.postgres.database import Database
-from application.ports import IdempotencyKeys
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import Database
+from automation_retry.application.ports import IdempotencyKeys
 
 
 @frozen

@@ -5,12 +5,12 @@ from uuid import UUID
 from attrs import frozen
 from psycopg.rows import DictRow
 
-from adapters.json_codec import message_from
-from adapters.postgres import statements
-from adapters.postgres.database import Connection, Database
-from adapters.postgres.rows import from_row
-from application import Message, MessageKind
-from application.ports import Backlog, Claim, DeadLetter, Outbox
+from automation_retry.adapters.json_codec import message_from
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import Connection, Database
+from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.application import Message, MessageKind
+from automation_retry.application.ports import Backlog, Claim, DeadLetter, Outbox
 
 
 @frozen

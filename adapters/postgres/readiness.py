@@ -5,10 +5,10 @@ import psycopg
 from attrs import frozen
 from psycopg.rows import dict_row
 
-from adapters.postgres import statements
-from adapters.postgres.database import connection_info, translated_errors
-from application import StorageUnavailable
-from application.ports import Outbox, Readiness
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import connection_info, translated_errors
+from automation_retry.application import StorageUnavailable
+from automation_retry.application.ports import Outbox, Readiness
 
 
 class MigratedSchema(Protocol):

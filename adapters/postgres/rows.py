@@ -8,9 +8,9 @@ from uuid import UUID
 from cattrs.preconf.orjson import make_converter
 from psycopg.types.json import Jsonb
 
-from adapters.json_codec import converter, kind_of, message_record
-from application import ExecutionJob, IdempotencyKey, Message
-from domain import CLEARED, Execution, Retry
+from automation_retry.adapters.json_codec import converter, kind_of, message_record
+from automation_retry.application import ExecutionJob, IdempotencyKey, Message
+from automation_retry.domain import CLEARED, Execution, Retry
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ from typing import LiteralString
 
 from attrs import frozen
 
-from adapters.postgres import statements
-from adapters.postgres.database import Connection, Database
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.database import Connection, Database
 
 
 def _migrations() -> Iterator[tuple[str, LiteralString]]:
     """Name and text of each migration, in order."""
-    files = resources.files("adapters.postgres.migrations").iterdir()
+    files = resources.files(f"{__package__}.migrations").iterdir()
     for file in sorted(files, key=lambda file: file.name):
         if file.name.endswith(".sql"):
             yield file.name.removesuffix(".sql"), file.read_text("utf-8")

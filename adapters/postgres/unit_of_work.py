@@ -4,14 +4,14 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from adapters.json_codec import converter
-from adapters.postgres import statements
-from adapters.postgres.commits import Commits, Staged
-from adapters.postgres.database import Database
-from adapters.staged_messages import StagedMessages
-from application import IdempotencyKey
-from application.ports import ExecutionRepository, UnitOfWork
-from domain import Execution, Retry
+from automation_retry.adapters.json_codec import converter
+from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.commits import Commits, Staged
+from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.staged_messages import StagedMessages
+from automation_retry.application import IdempotencyKey
+from automation_retry.application.ports import ExecutionRepository, UnitOfWork
+from automation_retry.domain import Execution, Retry
 
 
 class PostgresUnitOfWork(UnitOfWork):

@@ -1,6 +1,6 @@
 """Engine on Procrastinate, in the same PostgreSQL as the storage."""
 
-from adapters.procrastinate.engine import ProcrastinateBus, ProcrastinateQueue
-from adapters.procrastinate.schema import ProcrastinateSchema
+from automation_retry.adapters.procrastinate.engine import ProcrastinateBus, ProcrastinateQueue
+from automation_retry.adapters.procrastinate.schema import ProcrastinateSchema
 
 __all__ = ["ProcrastinateBus", "ProcrastinateQueue", "ProcrastinateSchema"]

@@ -9,9 +9,15 @@ import psycopg
 from attrs import field, frozen
 from procrastinate.exceptions import ConnectorException
 
-from adapters.json_codec import EVENT_TYPE, message_body
-from application import EngineUnavailable, ExecutionJob, Message, MessageRefused, RetriedEvent
-from application.ports import EventBus, ExecutionQueue
+from automation_retry.adapters.json_codec import EVENT_TYPE, message_body
+from automation_retry.application import (
+    EngineUnavailable,
+    ExecutionJob,
+    Message,
+    MessageRefused,
+    RetriedEvent,
+)
+from automation_retry.application.ports import EventBus, ExecutionQueue
 
 JOB_QUEUE = "automation.executions"
 JOB_TASK = "automation.execute_execution"

@@ -8,7 +8,7 @@ from attrs import frozen
 from procrastinate.schema import SchemaManager
 from psycopg.rows import dict_row, scalar_row
 
-from adapters.procrastinate.engine import Connect
+from automation_retry.adapters.procrastinate.engine import Connect
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(4158023871920416323)"
 _STATE: Final = """

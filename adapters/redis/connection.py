@@ -10,8 +10,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from adapters.redis.settings import RedisSettings
-from application import EngineUnavailable
+from automation_retry.adapters.redis.settings import RedisSettings
+from automation_retry.application import EngineUnavailable
 
 ENGINE: Final = "redis"
 

@@ -14,12 +14,18 @@ from uuid import UUID
 import orjson
 from attrs import frozen
 
-from adapters.json_codec import EVENT_TYPE, message_json
-from adapters.redis.connection import RedisConnection
-from adapters.redis.health import server_problem, stream_problem
-from adapters.redis.settings import EVENT_CHANNEL
-from application import EngineUnavailable, ExecutionJob, Message, MessageRefused, RetriedEvent
-from application.ports import EventBus, ExecutionQueue
+from automation_retry.adapters.json_codec import EVENT_TYPE, message_json
+from automation_retry.adapters.redis.connection import RedisConnection
+from automation_retry.adapters.redis.health import server_problem, stream_problem
+from automation_retry.adapters.redis.settings import EVENT_CHANNEL
+from automation_retry.application import (
+    EngineUnavailable,
+    ExecutionJob,
+    Message,
+    MessageRefused,
+    RetriedEvent,
+)
+from automation_retry.application.ports import EventBus, ExecutionQueue
 
 # KEYS: the stream, then a marker for each message. ARGV: how many ms a marker lives, then the JSON
 # of each message. The entry comes before its marker: when it cannot be added the script ends there,

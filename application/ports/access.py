@@ -5,7 +5,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from domain import Permission, Principal
+from automation_retry.domain import Permission, Principal
 
 
 class Authorizer(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from application.ports.unit_of_work import UnitOfWork
+from automation_retry.application.ports.unit_of_work import UnitOfWork
 
 Clock = Callable[[], datetime]
 """The current time, aware, in UTC."""

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from application.messages import ExecutionJob, RetriedEvent
+from automation_retry.application.messages import ExecutionJob, RetriedEvent
 
 
 class ExecutionQueue(Protocol):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from domain import Execution, FailedAttempt
+from automation_retry.domain import Execution, FailedAttempt
 
 Item = TypeVar("Item")
 

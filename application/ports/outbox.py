@@ -6,7 +6,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from application.messages import Message, MessageKind
+from automation_retry.application.messages import Message, MessageKind
 
 
 class Claim(Protocol):

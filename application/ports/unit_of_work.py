@@ -3,10 +3,10 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
-from application.idempotency import IdempotencyKey
-from application.ports.delivery import EventBus, ExecutionQueue
-from application.ports.execution_repository import ExecutionRepository
-from domain import Execution, Retry
+from automation_retry.application.idempotency import IdempotencyKey
+from automation_retry.application.ports.delivery import EventBus, ExecutionQueue
+from automation_retry.application.ports.execution_repository import ExecutionRepository
+from automation_retry.domain import Execution, Retry
 
 
 class UnitOfWork(Protocol):

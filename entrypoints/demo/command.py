@@ -3,32 +3,32 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import click
 from attrs import define, field, frozen
 
-from adapters.api_keys import new_api_key
-from adapters.embedded import enterable_path
-from adapters.json_codec import converter
-from application import ExecutionNotFound
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus, Permission
-from entrypoints.container import Container
-from entrypoints.demo.engine import memory_engine, procrastinate_engine
-from entrypoints.demo.executions import COUNT, execution, execution_id, executions
-from entrypoints.lifecycle import migrate_database, running_database
-from entrypoints.logging import configure_logging
-from entrypoints.server import address_of, serve_here
-from entrypoints.settings import PREFIX, Settings, StorageKind, read_settings
+from automation_retry.adapters.api_keys import new_api_key
+from automation_retry.adapters.embedded import enterable_path
+from automation_retry.adapters.json_codec import converter
+from automation_retry.application import ExecutionNotFound
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus, Permission
+from automation_retry.entrypoints.clock import new_id, utc_now
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.demo.engine import memory_engine, procrastinate_engine
+from automation_retry.entrypoints.demo.executions import COUNT, execution, execution_id, executions
+from automation_retry.entrypoints.lifecycle import migrate_database, running_database
+from automation_retry.entrypoints.logging import configure_logging
+from automation_retry.entrypoints.server import address_of, serve_here
+from automation_retry.entrypoints.settings import PREFIX, Settings, StorageKind, read_settings
 
 
 @frozen(kw_only=True)
 class DemoTenant:
     """Who may come in; kept beside the data, so that the keys stay the same."""
 
-    tenant: UUID = field(factory=uuid4)
+    tenant: UUID = field(factory=new_id)
     operator_key: str = field(factory=new_api_key)
     """May retry and read."""
     viewer_key: str = field(factory=new_api_key)
@@ -115,7 +115,7 @@ class _Demo:
     async def _make_executions(self, container: Container) -> UUID:
         """Makes the executions where they are missing; the id of one that is failed now."""
         repository = container.executions()
-        tenant, now = self.tenant.tenant, datetime.now(UTC)
+        tenant, now = self.tenant.tenant, utc_now()
         number = 0
         while True:
             wanted = execution_id(tenant, number)

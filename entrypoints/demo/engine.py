@@ -8,7 +8,6 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,10 +16,11 @@ import psycopg
 import structlog
 from attrs import evolve
 
-from adapters.memory import MemoryQueue, MemoryStore
-from application import ExecutionJob
-from domain import ExecutionStatus
-from entrypoints.demo.executions import fault
+from automation_retry.adapters.memory import MemoryQueue, MemoryStore
+from automation_retry.application import ExecutionJob
+from automation_retry.domain import ExecutionStatus
+from automation_retry.entrypoints.clock import utc_now
+from automation_retry.entrypoints.demo.executions import fault
 
 _log = structlog.get_logger()
 
@@ -151,7 +151,7 @@ async def _run_in_memory(store: MemoryStore, job: ExecutionJob) -> None:
     if not store.report(started):
         return
     await asyncio.sleep(seconds)
-    ended = datetime.now(UTC)
+    ended = utc_now()
     spent_ms = (ended - started.started_at).total_seconds() * 1000
     total = started.actions_total
     if succeeds:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from attrs import frozen
 
-from domain import Execution, ExecutionStatus, LogEntry, LogLevel
+from automation_retry.domain import Execution, ExecutionStatus, LogEntry, LogLevel
 
 
 @frozen(kw_only=True)

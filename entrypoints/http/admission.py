@@ -5,12 +5,12 @@ from starlette.requests import Request
 from starlette.types import Scope
 from structlog.typing import FilteringBoundLogger
 
-from application import ApiKeyRequired, InvalidApiKey
-from application.ports import Authenticator
-from domain import Principal
-from entrypoints.http.errors import RateLimited
-from entrypoints.http.rate_limit import RateLimiter
-from entrypoints.http.request_context import context_of, header_values, is_uuid
+from automation_retry.application import ApiKeyRequired, InvalidApiKey
+from automation_retry.application.ports import Authenticator
+from automation_retry.domain import Principal
+from automation_retry.entrypoints.http.errors import RateLimited
+from automation_retry.entrypoints.http.rate_limit import RateLimiter
+from automation_retry.entrypoints.http.request_context import context_of, header_values, is_uuid
 
 
 @frozen

@@ -1,8 +1,8 @@
 from attrs import frozen
 
-from application import GetExecution, ListFailedAttempts, RetryExecution
-from application.ports import Authenticator, Authorizer, Readiness
-from entrypoints.http.rate_limit import RateLimiter
+from automation_retry.application import GetExecution, ListFailedAttempts, RetryExecution
+from automation_retry.application.ports import Authenticator, Authorizer, NewId, Readiness
+from automation_retry.entrypoints.http.rate_limit import RateLimiter
 
 
 @frozen(kw_only=True)
@@ -17,5 +17,7 @@ class Api:
     list_failed_attempts: ListFailedAttempts
     readiness: Readiness
     rate_limiter: RateLimiter
+    new_id: NewId
+    """For the ids of requests that bring none."""
     rule_links: bool = True
     """Whether `rule` links are given: AlgaPSA serves the rules beside us."""

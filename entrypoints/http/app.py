@@ -4,14 +4,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
-from application import ApplicationError
-from domain import DomainError
-from entrypoints.http.admission import Admission
-from entrypoints.http.api import Api
-from entrypoints.http.bodies import Bodies
-from entrypoints.http.errors import HttpError, answer_error, answer_routing
-from entrypoints.http.request_boundary import RequestBoundary
-from entrypoints.http.routes import HEALTHZ, READYZ, Handlers
+from automation_retry.application import ApplicationError
+from automation_retry.domain import DomainError
+from automation_retry.entrypoints.http.admission import Admission
+from automation_retry.entrypoints.http.api import Api
+from automation_retry.entrypoints.http.bodies import Bodies
+from automation_retry.entrypoints.http.errors import HttpError, answer_error, answer_routing
+from automation_retry.entrypoints.http.request_boundary import RequestBoundary
+from automation_retry.entrypoints.http.routes import HEALTHZ, READYZ, Handlers
 
 __all__ = ["Api", "create_app"]
 
@@ -26,7 +26,11 @@ def create_app(api: Api, lifespan: Lifespan[Starlette] | None = None) -> Starlet
     )
     app = Starlette(
         routes=handlers.routes(),
-        middleware=[Middleware(RequestBoundary, log=log, quiet=frozenset([HEALTHZ, READYZ]))],
+        middleware=[
+            Middleware(
+                RequestBoundary, log=log, new_id=api.new_id, quiet=frozenset([HEALTHZ, READYZ])
+            )
+        ],
         exception_handlers={
             DomainError: answer_error,
             ApplicationError: answer_error,

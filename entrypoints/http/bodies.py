@@ -8,10 +8,10 @@ from attrs import frozen
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from adapters.json_codec import new_converter
-from application import ExecutionSeen
-from application.ports import Page
-from domain import Execution, ExecutionStatus, FailedAttempt, LogEntry, LogLevel
+from automation_retry.adapters.json_codec import new_converter
+from automation_retry.application import ExecutionSeen
+from automation_retry.application.ports import Page
+from automation_retry.domain import Execution, ExecutionStatus, FailedAttempt, LogEntry, LogLevel
 
 EXECUTIONS = "/api/v1/automation/executions"
 RULES = "/api/v1/automation/rules"

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.json_codec import utc_text
-from application import (
+from automation_retry.adapters.json_codec import utc_text
+from automation_retry.application import (
     ApiKeyRequired,
     ExecutionNotFound,
     IdempotencyKeyReused,
@@ -20,9 +20,9 @@ from application import (
     RetryConflict,
     StorageUnavailable,
 )
-from domain import ExecutionNotFailed, InvalidExecutionId, PermissionDenied
-from entrypoints.http.json_response import JsonResponse
-from entrypoints.http.request_context import context_of
+from automation_retry.domain import ExecutionNotFailed, InvalidExecutionId, PermissionDenied
+from automation_retry.entrypoints.http.json_response import JsonResponse
+from automation_retry.entrypoints.http.request_context import context_of
 
 
 class HttpError(Exception):

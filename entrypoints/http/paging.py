@@ -1,7 +1,7 @@
 from attrs import frozen
 from starlette.datastructures import QueryParams
 
-from entrypoints.http.errors import InvalidQuery
+from automation_retry.entrypoints.http.errors import InvalidQuery
 
 _DEFAULTS = {"page": 1, "limit": 25}
 # The largest page keeps (page - 1) * limit within the 64 bits of an SQL OFFSET.

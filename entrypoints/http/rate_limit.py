@@ -7,7 +7,7 @@ from uuid import UUID
 from attrs import define, field
 from attrs.validators import ge
 
-from application.ports import Clock
+from automation_retry.application.ports import Clock
 
 _NS_PER_MINUTE = 60_000_000_000
 _NS_PER_MS = 1_000_000

@@ -1,7 +1,7 @@
 from starlette.requests import Request
 
-from entrypoints.http.errors import BodyIncomplete, BodyTooLarge
-from entrypoints.http.request_context import header_values
+from automation_retry.entrypoints.http.errors import BodyIncomplete, BodyTooLarge
+from automation_retry.entrypoints.http.request_context import header_values
 
 MAX_BODY_BYTES = 1024 * 1024
 _MOST_DIGITS = len(str(MAX_BODY_BYTES))

@@ -3,14 +3,14 @@
 import traceback
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from structlog.typing import FilteringBoundLogger
 
-from entrypoints.http.errors import unexpected
-from entrypoints.http.request_context import RequestContext, is_uuid, open_context
+from automation_retry.application.ports import NewId
+from automation_retry.entrypoints.http.errors import unexpected
+from automation_retry.entrypoints.http.request_context import RequestContext, is_uuid, open_context
 
 _SERVER_ERROR = 500
 _LONGEST_MESSAGE = 200
@@ -24,11 +24,17 @@ class RequestBoundary:
     """
 
     def __init__(
-        self, app: ASGIApp, *, log: FilteringBoundLogger, quiet: frozenset[str] = frozenset()
+        self,
+        app: ASGIApp,
+        *,
+        log: FilteringBoundLogger,
+        new_id: NewId,
+        quiet: frozenset[str] = frozenset(),
     ) -> None:
         """`quiet` are the routes whose successes are logged at debug."""
         self.app = app
         self.log = log
+        self.new_id = new_id
         self.quiet = quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +42,7 @@ class RequestBoundary:
             await self.app(scope, receive, send)
             return
         began = perf_counter()
-        context = open_context(scope, uuid4)
+        context = open_context(scope, self.new_id)
         # A pipelined request starts in the context of the one before it.
         clear_contextvars()
         bind_contextvars(request_id=context.request_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 from attrs import Factory, define
 from starlette.types import Scope
 
-from domain import Principal
+from automation_retry.domain import Principal
 
 _KEY = "automation_retry.request"
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")

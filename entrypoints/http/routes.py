@@ -8,16 +8,17 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from domain import AUTOMATION_READ
-from entrypoints.http.admission import Admission
-from entrypoints.http.api import Api
-from entrypoints.http.bodies import EXECUTIONS, Bodies
-from entrypoints.http.errors import NotReady
-from entrypoints.http.json_response import JsonResponse
-from entrypoints.http.paging import paging_of
-from entrypoints.http.request_body import discard_body
-from entrypoints.http.request_context import context_of
+from automation_retry.domain import AUTOMATION_READ
+from automation_retry.entrypoints.http.admission import Admission
+from automation_retry.entrypoints.http.api import Api
+from automation_retry.entrypoints.http.bodies import EXECUTIONS, Bodies
+from automation_retry.entrypoints.http.errors import NotReady
+from automation_retry.entrypoints.http.json_response import JsonResponse
+from automation_retry.entrypoints.http.paging import paging_of
+from automation_retry.entrypoints.http.request_body import discard_body
+from automation_retry.entrypoints.http.request_context import context_of
 
 HEALTHZ = "/healthz"
 READYZ = "/readyz"
@@ -34,6 +35,10 @@ class ExactRoute(Route):
     ) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self  # Starlette sets it too, from 1.1 on
+        await super().handle(scope, receive, send)
 
 
 @frozen

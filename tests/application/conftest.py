@@ -3,11 +3,11 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.granted_permissions import GrantedPermissions
-from adapters.memory import MemoryStore, MemoryUnitOfWork
-from application import RetryExecution
-from application.ports import Clock, NewId, NewUnitOfWork
-from domain import Principal
+from automation_retry.adapters.granted_permissions import GrantedPermissions
+from automation_retry.adapters.memory import MemoryStore, MemoryUnitOfWork
+from automation_retry.application import RetryExecution
+from automation_retry.application.ports import Clock, NewId, NewUnitOfWork
+from automation_retry.domain import Principal
 from tests.application.left_behind import RETRIED_AT
 from tests.factories import a_principal
 

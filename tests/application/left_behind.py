@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from adapters.memory import MemoryStore
-from application import Message, MessageKind
-from domain import Execution, FailedAttempt
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.application import Message, MessageKind
+from automation_retry.domain import Execution, FailedAttempt
 from tests.factories import NOON
 
 RETRIED_AT = NOON + timedelta(hours=1)

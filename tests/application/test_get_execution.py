@@ -2,10 +2,10 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.granted_permissions import GrantedPermissions
-from adapters.memory import MemoryExecutionRepository, MemoryStore
-from application import ExecutionNotFound, ExecutionSeen, GetExecution
-from domain import (
+from automation_retry.adapters.granted_permissions import GrantedPermissions
+from automation_retry.adapters.memory import MemoryExecutionRepository, MemoryStore
+from automation_retry.application import ExecutionNotFound, ExecutionSeen, GetExecution
+from automation_retry.domain import (
     AUTOMATION_EXECUTE,
     AUTOMATION_READ,
     ExecutionStatus,

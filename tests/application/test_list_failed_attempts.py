@@ -3,10 +3,10 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 
-from adapters.granted_permissions import GrantedPermissions
-from adapters.memory import MemoryExecutionRepository, MemoryStore
-from application import ExecutionNotFound, ListFailedAttempts
-from domain import (
+from automation_retry.adapters.granted_permissions import GrantedPermissions
+from automation_retry.adapters.memory import MemoryExecutionRepository, MemoryStore
+from automation_retry.application import ExecutionNotFound, ListFailedAttempts
+from automation_retry.domain import (
     AUTOMATION_EXECUTE,
     AUTOMATION_READ,
     Execution,

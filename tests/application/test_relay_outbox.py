@@ -5,8 +5,14 @@ from uuid import UUID, uuid4
 import pytest
 from attrs import define, evolve, field
 
-from adapters.memory import DeadLetter, MemoryBus, MemoryOutbox, MemoryQueue, MemoryStore
-from application import (
+from automation_retry.adapters.memory import (
+    DeadLetter,
+    MemoryBus,
+    MemoryOutbox,
+    MemoryQueue,
+    MemoryStore,
+)
+from automation_retry.application import (
     EngineUnavailable,
     ExecutionJob,
     MessageKind,
@@ -15,7 +21,7 @@ from application import (
     RelayOutbox,
     RetriedEvent,
 )
-from domain import Principal
+from automation_retry.domain import Principal
 from tests.factories import RetryWrite, a_failed_execution, a_retry_write
 
 JOB, EVENT = MessageKind.JOB, MessageKind.EVENT

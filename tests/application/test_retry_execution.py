@@ -3,9 +3,14 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 
-from adapters.memory import MemoryStore, MemoryUnitOfWork
-from application import ExecutionJob, ExecutionNotFound, RetriedEvent, RetryExecution
-from domain import (
+from automation_retry.adapters.memory import MemoryStore, MemoryUnitOfWork
+from automation_retry.application import (
+    ExecutionJob,
+    ExecutionNotFound,
+    RetriedEvent,
+    RetryExecution,
+)
+from automation_retry.domain import (
     AUTOMATION_EXECUTE,
     AUTOMATION_READ,
     ExecutionNotFailed,

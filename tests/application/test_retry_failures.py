@@ -6,14 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from adapters.memory import (
+from automation_retry.adapters.memory import (
     MemoryExecutionRepository,
     MemoryStore,
     MemoryUnitOfWork,
 )
-from adapters.staged_messages import StagedMessages
-from application import ExecutionJob, IdempotencyKey, RetriedEvent
-from domain import Execution, Principal, Retry
+from automation_retry.adapters.staged_messages import StagedMessages
+from automation_retry.application import ExecutionJob, IdempotencyKey, RetriedEvent
+from automation_retry.domain import Execution, Principal, Retry
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import LeftBehind, left_behind
 from tests.factories import a_failed_execution, a_retry_write

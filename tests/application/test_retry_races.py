@@ -8,10 +8,20 @@ from uuid import UUID
 import pytest
 from attrs import define, evolve, field, frozen
 
-from adapters.memory import MemoryExecutionRepository, MemoryStore, MemoryUnitOfWork
-from application import ExecutionJob, Retried, RetriedEvent, RetryConflict, RetryExecution
-from application.ports import NewUnitOfWork
-from domain import Execution, ExecutionNotFailed, ExecutionStatus, Principal
+from automation_retry.adapters.memory import (
+    MemoryExecutionRepository,
+    MemoryStore,
+    MemoryUnitOfWork,
+)
+from automation_retry.application import (
+    ExecutionJob,
+    Retried,
+    RetriedEvent,
+    RetryConflict,
+    RetryExecution,
+)
+from automation_retry.application.ports import NewUnitOfWork
+from automation_retry.domain import Execution, ExecutionNotFailed, ExecutionStatus, Principal
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import RETRIED_AT, LeftBehind, left_behind
 from tests.factories import a_failed_execution, a_retry_write

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 from attrs import evolve
 
-from entrypoints.logging import configure_logging
+from automation_retry.entrypoints.logging import configure_logging
 from tests.benchmarks.arena import Arenas, running_arenas
 from tests.benchmarks.chart import chart
 from tests.benchmarks.companion import companion

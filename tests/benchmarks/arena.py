@@ -13,10 +13,10 @@ import psycopg
 from attrs import frozen
 from psycopg.rows import DictRow, dict_row
 
-from adapters.embedded import EmbeddedPostgres
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ
-from entrypoints.lifecycle import migrate_database, open_container
-from entrypoints.settings import read_settings
+from automation_retry.adapters.embedded import EmbeddedPostgres
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
+from automation_retry.entrypoints.lifecycle import migrate_database, open_container
+from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.failed_rows import ADD_ROWS, TENANT, row_parameters
 from tests.postgres_server import PostgresServer, private_folder
 

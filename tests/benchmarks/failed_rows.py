@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Final, LiteralString
 from uuid import UUID
 
-from adapters.json_codec import converter
-from domain import Execution, ExecutionStatus, LogEntry, LogLevel
+from automation_retry.adapters.json_codec import converter
+from automation_retry.domain import Execution, ExecutionStatus, LogEntry, LogLevel
 
 TENANT: Final = UUID("0be7c4f0-5d0c-4b5e-9a53-6f3f6a7b1c2d")
 RULE: Final = UUID("5f0f5c0e-3f86-4c55-8f1b-9f6f0f1f7a11")

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import orjson
 
-from adapters.json_codec import message_body
-from adapters.postgres.rows import from_row
-from application import ExecutionJob, RetriedEvent
-from domain import Execution, FailedAttempt, Principal
-from entrypoints.http.bodies import Bodies
+from automation_retry.adapters.json_codec import message_body
+from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.application import ExecutionJob, RetriedEvent
+from automation_retry.domain import Execution, FailedAttempt, Principal
+from automation_retry.entrypoints.http.bodies import Bodies
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.failed_rows import TENANT, failed_execution
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 import orjson
 from attrs import frozen
 
-from adapters.json_codec import kind_of, message_body
-from application import ExecutionJob, Message, RetriedEvent
-from domain import ExecutionRetried
+from automation_retry.adapters.json_codec import kind_of, message_body
+from automation_retry.application import ExecutionJob, Message, RetriedEvent
+from automation_retry.domain import ExecutionRetried
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.failed_rows import RULE, STARTED_AT, TENANT
 

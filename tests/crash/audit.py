@@ -7,7 +7,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.crash.records import (
     Answer,
     AttemptKey,

@@ -4,8 +4,8 @@ from typing import Any
 
 from attrs import define, field
 
-from adapters.json_codec import kind_of, message_from
-from application import ExecutionJob, MessageKind
+from automation_retry.adapters.json_codec import kind_of, message_from
+from automation_retry.application import ExecutionJob, MessageKind
 from tests.crash.records import AttemptKey, Delivery, ExecutionKey
 
 

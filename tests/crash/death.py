@@ -13,8 +13,8 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from adapters.postgres import Database, statements
-from application import ExecutionJob, MessageKind, RetriedEvent
+from automation_retry.adapters.postgres import Database, statements
+from automation_retry.application import ExecutionJob, MessageKind, RetriedEvent
 from tests.crash.pass_through import PassThrough
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import DictRow, dict_row, scalar_row
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.crash.records import (
     ArchivedAttempt,
     AttemptKey,

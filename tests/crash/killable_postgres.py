@@ -12,9 +12,9 @@ from pathlib import Path
 from attrs import define, field
 from psycopg.conninfo import conninfo_to_dict
 
-from adapters.embedded import EmbeddedPostgres
-from entrypoints.lifecycle import migrate_database
-from entrypoints.settings import read_settings
+from automation_retry.adapters.embedded import EmbeddedPostgres
+from automation_retry.entrypoints.lifecycle import migrate_database
+from automation_retry.entrypoints.settings import read_settings
 from tests.crash.waiting import in_thread
 from tests.postgres_server import PostgresServer, private_folder
 

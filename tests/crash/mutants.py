@@ -12,13 +12,19 @@ from uuid import UUID, uuid4
 from attrs import evolve, field, frozen
 from psycopg.types.json import Jsonb
 
-from adapters.json_codec import converter, message_from
-from adapters.postgres import Database, PostgresUnitOfWork, statements
-from adapters.postgres.database import Connection
-from adapters.postgres.rows import message_records
-from application import ExecutionJob, IdempotencyKey, Message, MessageKind, RetriedEvent
-from application.ports import EventBus, ExecutionQueue, Outbox
-from domain import Retry
+from automation_retry.adapters.json_codec import converter, message_from
+from automation_retry.adapters.postgres import Database, PostgresUnitOfWork, statements
+from automation_retry.adapters.postgres.database import Connection
+from automation_retry.adapters.postgres.rows import message_records
+from automation_retry.application import (
+    ExecutionJob,
+    IdempotencyKey,
+    Message,
+    MessageKind,
+    RetriedEvent,
+)
+from automation_retry.application.ports import EventBus, ExecutionQueue, Outbox
+from automation_retry.domain import Retry
 from tests.crash import scenarios
 from tests.crash.audit import Rule
 from tests.crash.pass_through import PassThrough

@@ -8,7 +8,7 @@ import orjson
 from nats.errors import TimeoutError as NothingNew
 from nats.js.api import ConsumerConfig
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.crash.consumer_log import ConsumerLog
 from tests.crash.engine_under_test import EngineUnderTest, Storage
 from tests.engines.nats_engine import EVENTS, JOBS

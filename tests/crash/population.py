@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 from attrs import frozen
 
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ
-from entrypoints.container import Container
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
+from automation_retry.entrypoints.container import Container
 from tests.crash.records import ExecutionKey, error_of
 from tests.factories import a_failed_execution
 

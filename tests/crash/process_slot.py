@@ -18,7 +18,12 @@ from tests.crash.service_process import Program, run
 # Service processes are forked from one that has imported everything: importing takes longer than
 # everything else that a process does before it is killed.
 _processes = multiprocessing.get_context("forkserver")
-_PRELOADED = ("__main__", "tests.crash.service_process", "adapters.redis", "adapters.nats")
+_PRELOADED = (
+    "__main__",
+    "tests.crash.service_process",
+    "automation_retry.adapters.redis",
+    "automation_retry.adapters.nats",
+)
 _processes.set_forkserver_preload([*_PRELOADED])
 
 _READY = re.compile(r'"event": ?"(serving|relaying)"')

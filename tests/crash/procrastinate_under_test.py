@@ -5,8 +5,13 @@ from typing import Any
 
 import procrastinate
 
-from adapters.procrastinate.engine import EVENT_QUEUE, EVENT_TASK, JOB_QUEUE, JOB_TASK
-from application import MessageKind
+from automation_retry.adapters.procrastinate.engine import (
+    EVENT_QUEUE,
+    EVENT_TASK,
+    JOB_QUEUE,
+    JOB_TASK,
+)
+from automation_retry.application import MessageKind
 from tests.crash.consumer_log import ConsumerLog
 from tests.crash.engine_under_test import EngineUnderTest, Storage
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 
 
 @frozen(order=True)

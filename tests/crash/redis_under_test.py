@@ -7,7 +7,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.crash.consumer_log import ConsumerLog
 from tests.crash.engine_under_test import EngineUnderTest, Storage
 from tests.engines.redis_engine import EVENTS, JOBS

@@ -7,8 +7,8 @@ from typing import Final
 import psycopg
 from attrs import frozen
 
-from entrypoints.lifecycle import open_container
-from entrypoints.settings import read_settings
+from automation_retry.entrypoints.lifecycle import open_container
+from automation_retry.entrypoints.settings import read_settings
 from tests.crash import evidence
 from tests.crash.audit import Violation, audit
 from tests.crash.engine_under_test import NewEngine, Storage

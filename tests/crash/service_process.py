@@ -15,13 +15,13 @@ import structlog
 import uvicorn
 from attrs import frozen
 
-from adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue
-from entrypoints import cli
-from entrypoints.container import Container
-from entrypoints.lifecycle import opened
-from entrypoints.logging import configure_logging
-from entrypoints.server import address_of, application, listening_socket
-from entrypoints.settings import Engine, Settings, read_settings
+from automation_retry.adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue
+from automation_retry.entrypoints import cli
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.lifecycle import opened
+from automation_retry.entrypoints.logging import configure_logging
+from automation_retry.entrypoints.server import address_of, application, listening_socket
+from automation_retry.entrypoints.settings import Engine, Settings, read_settings
 from tests.crash.death import Death, DyingBus, DyingDatabase, DyingOutbox, DyingQueue, Reaper
 from tests.crash.mutants import MUTANTS, NO_BUG, Bug
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from attrs import evolve
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.crash.audit import Rule, audit
 from tests.crash.records import (
     Answer,

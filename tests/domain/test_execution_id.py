@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from domain import InvalidExecutionId, parse_execution_id
+from automation_retry.domain import InvalidExecutionId, parse_execution_id
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-from domain import LogEntry, LogLevel
+from automation_retry.domain import LogEntry, LogLevel
 from tests.factories import NOON, a_failed_execution, a_retry_write, an_execution
 
 NAIVE = datetime(2026, 11, 23, 12, 0)  # noqa: DTZ001 - what must be refused

@@ -14,8 +14,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from adapters.memory import MemoryStore
-from domain import Execution, ExecutionNotFailed, ExecutionStatus
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.domain import Execution, ExecutionNotFailed, ExecutionStatus
 from tests.factories import NOON, a_principal, an_execution
 
 at_least_one = st.integers(min_value=1, max_value=2)

@@ -5,7 +5,7 @@ from attrs import asdict, evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import (
+from automation_retry.domain import (
     Execution,
     ExecutionNotFailed,
     ExecutionRetried,

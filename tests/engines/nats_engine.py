@@ -11,7 +11,7 @@ from attrs import frozen
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from adapters.nats import NatsBus, NatsConnection, NatsQueue, NatsSettings
+from automation_retry.adapters.nats import NatsBus, NatsConnection, NatsQueue, NatsSettings
 
 JOBS = "AUTOMATION_EXECUTIONS"
 EVENTS = "AUTOMATION_EVENTS"

@@ -8,7 +8,7 @@ import orjson
 from attrs import frozen
 from redis.asyncio import Redis
 
-from adapters.redis import RedisBus, RedisConnection, RedisQueue, RedisSettings
+from automation_retry.adapters.redis import RedisBus, RedisConnection, RedisQueue, RedisSettings
 
 JOBS = "alga-psa:automation:executions"
 EVENTS = "alga-psa:event-stream:global:automation.execution.retried"

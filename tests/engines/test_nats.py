@@ -12,11 +12,11 @@ from nats.aio.msg import Msg
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from adapters.json_codec import message_body
-from adapters.memory import MemoryOutbox, MemoryStore
-from adapters.nats import NatsSettings
-from adapters.nats.cloud_event import cloud_event
-from application import (
+from automation_retry.adapters.json_codec import message_body
+from automation_retry.adapters.memory import MemoryOutbox, MemoryStore
+from automation_retry.adapters.nats import NatsSettings
+from automation_retry.adapters.nats.cloud_event import cloud_event
+from automation_retry.application import (
     EngineUnavailable,
     ExecutionJob,
     MessageKind,

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from adapters.json_codec import message_body
-from adapters.nats import NatsConnection, NatsQueue, NatsSettings
-from application import EngineUnavailable
+from automation_retry.adapters.json_codec import message_body
+from automation_retry.adapters.nats import NatsConnection, NatsQueue, NatsSettings
+from automation_retry.application import EngineUnavailable
 from tests.engines.lossy_proxy import lossy_proxy
 from tests.engines.nats_engine import EVENTS, JOBS, bodies, messages, opened
 from tests.factories import a_job, an_event

@@ -7,9 +7,9 @@ import orjson
 import pytest
 from redis.crc import key_slot
 
-from adapters.json_codec import message_body
-from adapters.memory import MemoryOutbox, MemoryStore
-from application import MessageKind, MessageRefused, Relayed, RelayOutbox
+from automation_retry.adapters.json_codec import message_body
+from automation_retry.adapters.memory import MemoryOutbox, MemoryStore
+from automation_retry.application import MessageKind, MessageRefused, Relayed, RelayOutbox
 from tests.engines.redis_engine import EVENTS, JOBS, RedisEngine, bodies, client, entries, opened
 from tests.factories import NOON, a_failed_execution, a_job, a_retry_write, an_event
 from tests.servers.redis_server import RedisServer, running_redis

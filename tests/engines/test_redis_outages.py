@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from adapters.json_codec import message_body
-from adapters.redis import RedisConnection, RedisQueue, RedisSettings
-from application import EngineUnavailable
+from automation_retry.adapters.json_codec import message_body
+from automation_retry.adapters.redis import RedisConnection, RedisQueue, RedisSettings
+from automation_retry.application import EngineUnavailable
 from tests.engines.lossy_proxy import lossy_proxy
 from tests.engines.redis_engine import EVENTS, JOBS, bodies, client, entries, opened
 from tests.factories import a_job, an_event

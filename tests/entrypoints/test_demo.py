@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 from attrs import frozen
 
-from domain import ExecutionStatus
-from entrypoints.demo.executions import executions
+from automation_retry.domain import ExecutionStatus
+from automation_retry.entrypoints.demo.executions import executions
 from tests.entrypoints.command import COMMAND, Running, running
 from tests.postgres_server import private_folder
 

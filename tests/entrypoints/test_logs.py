@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import psycopg
 
-from adapters.api_keys import digest
+from automation_retry.adapters.api_keys import digest
 from tests.entrypoints.command import COMMAND, run, running
 from tests.entrypoints.test_cli import address
 

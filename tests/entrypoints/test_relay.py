@@ -6,22 +6,22 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field
 
-from adapters.memory import (
+from automation_retry.adapters.memory import (
     MemoryBus,
     MemoryIdempotencyKeys,
     MemoryOutbox,
     MemoryStore,
     MemoryUnitOfWork,
 )
-from application import (
+from automation_retry.application import (
     EngineUnavailable,
     ExecutionJob,
     ExpireIdempotencyKeys,
     MessageKind,
     RelayOutbox,
 )
-from application.ports import ExecutionQueue
-from entrypoints.relay import Relay, WakeUp
+from automation_retry.application.ports import ExecutionQueue
+from automation_retry.entrypoints.relay import Relay, WakeUp
 from tests.factories import NOON, RetryWrite, a_failed_execution, a_retry_write
 
 

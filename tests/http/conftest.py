@@ -9,8 +9,8 @@ import structlog
 from attrs import frozen
 from httpx import ASGITransport, AsyncClient
 
-from adapters.granted_permissions import GrantedPermissions
-from adapters.memory import (
+from automation_retry.adapters.granted_permissions import GrantedPermissions
+from automation_retry.adapters.memory import (
     MemoryAuthenticator,
     MemoryDirectory,
     MemoryExecutionRepository,
@@ -18,10 +18,10 @@ from adapters.memory import (
     MemoryStore,
     MemoryUnitOfWork,
 )
-from application import GetExecution, ListFailedAttempts, RetryExecution
-from application.ports import Authenticator
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution
-from entrypoints.http import Api, RateLimiter, create_app
+from automation_retry.application import GetExecution, ListFailedAttempts, RetryExecution
+from automation_retry.application.ports import Authenticator
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution
+from automation_retry.entrypoints.http import Api, RateLimiter, create_app
 from tests.factories import a_failed_execution
 
 EXECUTIONS = "/api/v1/automation/executions"
@@ -79,6 +79,7 @@ async def service(enforce: bool, authenticator: Authenticator | None) -> AsyncIt
             list_failed_attempts=ListFailedAttempts(authorizer, executions),
             readiness=MemoryReadiness(),
             rate_limiter=RateLimiter(enforce=enforce, monotonic_ns=monotonic_ns, clock=_now),
+            new_id=uuid4,
         )
     )
     new_key = _keys(store, failed.tenant)

@@ -3,8 +3,8 @@ from uuid import UUID
 
 import pytest
 
-from application.ports import Authenticator
-from domain import Principal
+from automation_retry.application.ports import Authenticator
+from automation_retry.domain import Principal
 from tests.http.conftest import EXECUTIONS, Lines, Service
 
 HEADERS_OF_THE_LIMIT = {"x-ratelimit-limit", "x-ratelimit-remaining"}

@@ -3,10 +3,10 @@ from datetime import timedelta, timezone
 import pytest
 from attrs import fields
 
-from application import ExecutionSeen
-from application.ports import Page
-from domain import Execution, FailedAttempt, LogEntry, LogLevel
-from entrypoints.http.bodies import EXECUTION_FIELDS, Bodies
+from automation_retry.application import ExecutionSeen
+from automation_retry.application.ports import Page
+from automation_retry.domain import Execution, FailedAttempt, LogEntry, LogLevel
+from automation_retry.entrypoints.http.bodies import EXECUTION_FIELDS, Bodies
 from tests.factories import NOON, a_failed_execution, a_principal, an_execution
 
 

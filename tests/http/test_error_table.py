@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from starlette.requests import Request
 
-from application import (
+from automation_retry.application import (
     ApiKeyRequired,
     ApplicationError,
     ExecutionNotFound,
@@ -15,7 +15,7 @@ from application import (
     RetryConflict,
     StorageUnavailable,
 )
-from domain import (
+from automation_retry.domain import (
     AUTOMATION_EXECUTE,
     DomainError,
     ExecutionNotFailed,
@@ -23,7 +23,7 @@ from domain import (
     InvalidExecutionId,
     PermissionDenied,
 )
-from entrypoints.http.errors import (
+from automation_retry.entrypoints.http.errors import (
     ANSWERS,
     BodyIncomplete,
     BodyTooLarge,
@@ -35,7 +35,7 @@ from entrypoints.http.errors import (
     RateLimited,
     answer_error,
 )
-from entrypoints.http.request_context import context_of, open_context
+from automation_retry.entrypoints.http.request_context import context_of, open_context
 from tests.factories import NOON
 
 ID = UUID("6f8b1f5c-9f0e-4d3a-8f53-0a8c5d7e2b11")

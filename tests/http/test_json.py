@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.http.json_response import encode
+from automation_retry.entrypoints.http.json_response import encode
 
 json_values = st.recursive(
     st.none()

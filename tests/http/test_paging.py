@@ -1,8 +1,8 @@
 import pytest
 from starlette.datastructures import QueryParams
 
-from entrypoints.http.errors import InvalidQuery
-from entrypoints.http.paging import Paging, paging_of
+from automation_retry.entrypoints.http.errors import InvalidQuery
+from automation_retry.entrypoints.http.paging import Paging, paging_of
 
 
 @pytest.mark.parametrize(

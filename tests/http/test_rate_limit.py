@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 from attrs import define
 
-from entrypoints.http import RateLimiter
+from automation_retry.entrypoints.http import RateLimiter
 from tests.factories import NOON
 
 SECOND = 1_000_000_000

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from entrypoints.http.errors import BodyIncomplete, BodyTooLarge
-from entrypoints.http.request_body import MAX_BODY_BYTES, discard_body
+from automation_retry.entrypoints.http.errors import BodyIncomplete, BodyTooLarge
+from automation_retry.entrypoints.http.request_body import MAX_BODY_BYTES, discard_body
 
 CHUNKED = (b"transfer-encoding", b"chunked")
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from entrypoints.http.request_context import request_id_of
+from automation_retry.entrypoints.http.request_context import request_id_of
 from tests.http.conftest import Lines, Service
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests import postgres_storage, procrastinate_engine
 from tests.ports import memory_engine, memory_storage, nats_engine, redis_engine
 from tests.ports.engine import Engine

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from application import ExecutionJob, RetriedEvent
-from application.ports import EventBus, ExecutionQueue
+from automation_retry.application import ExecutionJob, RetriedEvent
+from automation_retry.application.ports import EventBus, ExecutionQueue
 
 M = TypeVar("M", ExecutionJob, RetriedEvent)
 

@@ -1,8 +1,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from adapters.memory import MemoryBus, MemoryQueue
-from application import ExecutionJob, RetriedEvent
+from automation_retry.adapters.memory import MemoryBus, MemoryQueue
+from automation_retry.application import ExecutionJob, RetriedEvent
 from tests.ports.engine import Engine, Received
 
 

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from attrs import evolve, frozen
 
-from adapters.memory import (
+from automation_retry.adapters.memory import (
     MemoryAuthenticator,
     MemoryDirectory,
     MemoryExecutionRepository,
@@ -14,11 +14,11 @@ from adapters.memory import (
     MemoryStore,
     MemoryUnitOfWork,
 )
-from adapters.memory.identities import Account
-from adapters.memory.message_address import MessageAddress
-from application import Message
-from application.ports import User
-from domain import Execution, Permission
+from automation_retry.adapters.memory.identities import Account
+from automation_retry.adapters.memory.message_address import MessageAddress
+from automation_retry.application import Message
+from automation_retry.application.ports import User
+from automation_retry.domain import Execution, Permission
 from tests.ports.storage import Neighbours, Storage
 
 

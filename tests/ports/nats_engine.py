@@ -5,9 +5,9 @@ import nats
 import orjson
 from nats.aio.msg import Msg
 
-from adapters.json_codec import message_from
-from adapters.nats import NatsBus, NatsConnection, NatsQueue, NatsSettings
-from application import ExecutionJob, MessageKind, RetriedEvent
+from automation_retry.adapters.json_codec import message_from
+from automation_retry.adapters.nats import NatsBus, NatsConnection, NatsQueue, NatsSettings
+from automation_retry.application import ExecutionJob, MessageKind, RetriedEvent
 from tests.ports.engine import Engine, Received
 from tests.servers.nats_server import running_nats
 

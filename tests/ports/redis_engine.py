@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
-from adapters.json_codec import message_from
-from adapters.redis import RedisBus, RedisConnection, RedisQueue, RedisSettings
-from application import ExecutionJob, MessageKind, RetriedEvent
+from automation_retry.adapters.json_codec import message_from
+from automation_retry.adapters.redis import RedisBus, RedisConnection, RedisQueue, RedisSettings
+from automation_retry.application import ExecutionJob, MessageKind, RetriedEvent
 from tests.ports.engine import Engine, Received
 from tests.servers.redis_server import running_redis
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from attrs import frozen
 
-from application import Message
-from application.ports import (
+from automation_retry.application import Message
+from automation_retry.application.ports import (
     Authenticator,
     Directory,
     ExecutionRepository,
@@ -17,7 +17,7 @@ from application.ports import (
     Readiness,
     User,
 )
-from domain import Execution, Permission
+from automation_retry.domain import Execution, Permission
 
 
 class Neighbours(Protocol):

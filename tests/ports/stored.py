@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from application import ExecutionJob, Message, MessageKind
-from domain import Execution, FailedAttempt
+from automation_retry.application import ExecutionJob, Message, MessageKind
+from automation_retry.domain import Execution, FailedAttempt
 from tests.factories import RetryWrite
 from tests.ports.storage import Storage
 

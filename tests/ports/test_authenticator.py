@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application import InvalidApiKey
-from application.ports import User
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission, Principal
+from automation_retry.application import InvalidApiKey
+from automation_retry.application.ports import User
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission, Principal
 from tests.ports.storage import Storage
 
 READ_TICKETS = Permission("ticket", "read")

@@ -4,7 +4,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application import ExecutionJob, RetriedEvent
+from automation_retry.application import ExecutionJob, RetriedEvent
 from tests.factories import a_job, an_event, events, jobs
 from tests.ports.engine import Engine
 

@@ -3,8 +3,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import ApiKey, User
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission
+from automation_retry.application.ports import ApiKey, User
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission
 from tests.ports.storage import Storage
 
 BOTH = frozenset({AUTOMATION_EXECUTE, AUTOMATION_READ})

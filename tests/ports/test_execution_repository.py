@@ -6,8 +6,8 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 
-from application import ExecutionNotFound
-from domain import Execution, ExecutionStatus, FailedAttempt, LogEntry, LogLevel
+from automation_retry.application import ExecutionNotFound
+from automation_retry.domain import Execution, ExecutionStatus, FailedAttempt, LogEntry, LogLevel
 from tests.factories import (
     NOON,
     a_failed_execution,

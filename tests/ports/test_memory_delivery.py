@@ -2,8 +2,13 @@
 
 import pytest
 
-from adapters.memory import MemoryBus, MemoryQueue
-from application import EngineUnavailable, ExecutionJob, MessageRefused, RetriedEvent
+from automation_retry.adapters.memory import MemoryBus, MemoryQueue
+from automation_retry.application import (
+    EngineUnavailable,
+    ExecutionJob,
+    MessageRefused,
+    RetriedEvent,
+)
 from tests.factories import a_job, an_event
 from tests.ports.engine import Received
 

@@ -1,6 +1,6 @@
 """What the in-memory unit of work promises beyond the port: it wakes the relay."""
 
-from adapters.memory import MemoryStore, MemoryUnitOfWork
+from automation_retry.adapters.memory import MemoryStore, MemoryUnitOfWork
 from tests.factories import a_failed_execution, a_retry_write
 
 

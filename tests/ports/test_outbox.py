@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 from attrs import evolve
 
-from application import Message, MessageKind
-from domain import Execution
+from automation_retry.application import Message, MessageKind
+from automation_retry.domain import Execution
 from tests.factories import RetryWrite, a_failed_execution, a_retry_write
 from tests.ports.storage import Storage
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from attrs import evolve
 
-from domain import Execution, ExecutionStatus, LogEntry, LogLevel
+from automation_retry.domain import Execution, ExecutionStatus, LogEntry, LogLevel
 from tests.factories import NOON, RetryWrite, a_failed_execution, a_principal, a_retry_write
 from tests.ports.storage import Storage
 from tests.ports.stored import Stored, stored

@@ -5,7 +5,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.factories import a_failed_execution
 from tests.service.world import World
 

@@ -5,7 +5,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from adapters.postgres import statements
+from automation_retry.adapters.postgres import statements
 
 FILL: LiteralString = """
 INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)

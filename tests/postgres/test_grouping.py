@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 from attrs import define, field
 
-from adapters.postgres.grouping import Grouping
-from application import StorageUnavailable
+from automation_retry.adapters.postgres.grouping import Grouping
+from automation_retry.application import StorageUnavailable
 
 
 @define

@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from domain import Execution, Principal
+from automation_retry.domain import Execution, Principal
 from tests.factories import a_failed_execution, a_principal, a_retry_write
 from tests.service.world import World
 

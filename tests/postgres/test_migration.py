@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from adapters.api_keys import digest
-from entrypoints.lifecycle import migrate_database, open_container
-from entrypoints.settings import Settings, read_settings
+from automation_retry.adapters.api_keys import digest
+from automation_retry.entrypoints.lifecycle import migrate_database, open_container
+from automation_retry.entrypoints.settings import Settings, read_settings
 from tests.service.world import EXECUTIONS, running_service
 
 OURS = ["0001_identity", "0002_executions", "0003_idempotency_keys", "0004_outbox_key"]

@@ -4,9 +4,9 @@ import asyncio
 
 import httpx
 
-from adapters.embedded import EmbeddedPostgres
-from entrypoints.lifecycle import migrate_database
-from entrypoints.settings import read_settings
+from automation_retry.adapters.embedded import EmbeddedPostgres
+from automation_retry.entrypoints.lifecycle import migrate_database
+from automation_retry.entrypoints.settings import read_settings
 from tests.factories import a_failed_execution
 from tests.postgres_server import private_folder
 from tests.service.world import World, running_service

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from application import ExecutionJob, MessageKind, RetriedEvent
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus
+from automation_retry.application import ExecutionJob, MessageKind, RetriedEvent
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus
 from tests.factories import a_failed_execution, an_execution
 from tests.service.world import EXECUTIONS, World
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from application import MessageKind
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus
+from automation_retry.application import MessageKind
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus
 from tests.factories import a_failed_execution, an_execution
 from tests.service.world import World
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from uuid import uuid4
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.factories import a_failed_execution
 from tests.service.world import World
 

@@ -12,10 +12,10 @@ import httpx
 import uvicorn
 from attrs import field, frozen
 
-from domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Permission
-from entrypoints.container import Container
-from entrypoints.server import address_of, application, listening_socket
-from entrypoints.settings import StorageKind, read_settings
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Permission
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.server import address_of, application, listening_socket
+from automation_retry.entrypoints.settings import StorageKind, read_settings
 
 EXECUTIONS = "/api/v1/automation/executions"
 BOTH = frozenset({AUTOMATION_EXECUTE, AUTOMATION_READ})

@@ -17,10 +17,10 @@ from attrs import frozen
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from adapters.postgres import Database
-from entrypoints.container import Container
-from entrypoints.lifecycle import opened
-from entrypoints.settings import read_settings
+from automation_retry.adapters.postgres import Database
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.lifecycle import opened
+from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.arena import API_KEY, Arena
 from tests.benchmarks.failed_rows import execution_id
 

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import uvloop
 
-from application import RetryExecution
-from domain import AUTOMATION_EXECUTE, Principal
-from entrypoints.lifecycle import open_container
-from entrypoints.logging import configure_logging
-from entrypoints.settings import read_settings
+from automation_retry.application import RetryExecution
+from automation_retry.domain import AUTOMATION_EXECUTE, Principal
+from automation_retry.entrypoints.lifecycle import open_container
+from automation_retry.entrypoints.logging import configure_logging
+from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.companion import Answer, Question, answer_questions
 from tests.benchmarks.failed_rows import TENANT, failed_execution
 from tests.benchmarks.stretch import Stretch

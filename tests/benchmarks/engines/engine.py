@@ -2,7 +2,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 
 Arrived = Callable[[Mapping[str, Any]], None]
 """Told of the body of each job that a consumer receives."""

@@ -10,7 +10,7 @@ from attrs import frozen
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.engines.engine import Arrived, BareEngine
 from tests.benchmarks.failed_rows import TENANT

@@ -6,7 +6,7 @@ from typing import Any, Final
 import procrastinate
 from attrs import field, frozen
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.engines.engine import Arrived, BareEngine
 

@@ -7,7 +7,7 @@ import orjson
 from attrs import frozen
 from redis.asyncio import Redis
 
-from application import MessageKind
+from automation_retry.application import MessageKind
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.engines.engine import Arrived, BareEngine
 from tests.servers.redis_server import running_redis

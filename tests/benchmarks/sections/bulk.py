@@ -11,13 +11,13 @@ from uuid import uuid4
 import uvloop
 from attrs import frozen
 
-from adapters.json_codec import utc_text
-from adapters.postgres.rows import from_row
-from application import ExecutionJob, RetriedEvent
-from domain import AUTOMATION_EXECUTE, Execution, Principal
-from entrypoints.container import Container
-from entrypoints.lifecycle import open_container
-from entrypoints.settings import read_settings
+from automation_retry.adapters.json_codec import utc_text
+from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.application import ExecutionJob, RetriedEvent
+from automation_retry.domain import AUTOMATION_EXECUTE, Execution, Principal
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.lifecycle import open_container
+from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.arena import Arena, Arenas
 from tests.benchmarks.failed_rows import TENANT, failed_execution
 from tests.benchmarks.measured import Spread

@@ -8,10 +8,10 @@ from contextlib import contextmanager, nullcontext
 import psycopg
 import uvloop
 
-from application import ExecutionJob, MessageKind, RelayOutbox, RetriedEvent
-from application.ports import EventBus, ExecutionQueue
-from entrypoints.lifecycle import open_container
-from entrypoints.settings import read_settings
+from automation_retry.application import ExecutionJob, MessageKind, RelayOutbox, RetriedEvent
+from automation_retry.application.ports import EventBus, ExecutionQueue
+from automation_retry.entrypoints.lifecycle import open_container
+from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.arena import Arena, Arenas
 from tests.benchmarks.measured import Spread
 from tests.benchmarks.plan import Plan

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 import uvloop
 
-from adapters.json_codec import message_body
-from application import Message, MessageKind
-from domain import AUTOMATION_EXECUTE, Principal
-from entrypoints.container import Container
-from entrypoints.lifecycle import open_container
-from entrypoints.settings import Settings, read_settings
+from automation_retry.adapters.json_codec import message_body
+from automation_retry.application import Message, MessageKind
+from automation_retry.domain import AUTOMATION_EXECUTE, Principal
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.lifecycle import open_container
+from automation_retry.entrypoints.settings import Settings, read_settings
 from tests.benchmarks.arena import Arena, Arenas
 from tests.benchmarks.engines import ENGINES
 from tests.benchmarks.engines.engine import BareEngine

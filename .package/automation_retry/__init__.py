@@ -1,0 +1,103 @@
+"""Retries failed automation executions, for use inside another Python service.
+
+    from automation_retry import AUTOMATION_EXECUTE, Principal, open_service, read_settings
+
+The four floors of the code are this package's subpackages: `domain`, `application`, `adapters` and
+`entrypoints`. What other services need of them is named here and loaded when it is first used (PEP
+562), so that importing the package, or its domain, loads no framework.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from automation_retry.application import (
+        ApplicationError,
+        ExecutionNotFound,
+        ExecutionSeen,
+        GetExecution,
+        IdempotencyKeyReused,
+        InvalidIdempotencyKey,
+        ListFailedAttempts,
+        Retried,
+        RetryConflict,
+        RetryExecution,
+        StorageUnavailable,
+    )
+    from automation_retry.application.ports import ExecutionRepository, Page
+    from automation_retry.domain import (
+        AUTOMATION_EXECUTE,
+        AUTOMATION_READ,
+        DomainError,
+        Execution,
+        ExecutionNotFailed,
+        ExecutionStatus,
+        FailedAttempt,
+        InvalidExecutionId,
+        LogEntry,
+        LogLevel,
+        Permission,
+        PermissionDenied,
+        Principal,
+    )
+    from automation_retry.entrypoints.in_process import (
+        EmbeddedPostgresError,
+        Service,
+        Settings,
+        SettingsError,
+        open_service,
+        read_settings,
+    )
+
+__all__ = [
+    "AUTOMATION_EXECUTE",
+    "AUTOMATION_READ",
+    "ApplicationError",
+    "DomainError",
+    "EmbeddedPostgresError",
+    "Execution",
+    "ExecutionNotFailed",
+    "ExecutionNotFound",
+    "ExecutionRepository",
+    "ExecutionSeen",
+    "ExecutionStatus",
+    "FailedAttempt",
+    "GetExecution",
+    "IdempotencyKeyReused",
+    "InvalidExecutionId",
+    "InvalidIdempotencyKey",
+    "ListFailedAttempts",
+    "LogEntry",
+    "LogLevel",
+    "Page",
+    "Permission",
+    "PermissionDenied",
+    "Principal",
+    "Retried",
+    "RetryConflict",
+    "RetryExecution",
+    "Service",
+    "Settings",
+    "SettingsError",
+    "StorageUnavailable",
+    "open_service",
+    "read_settings",
+]
+
+# From the lightest to the one that loads the frameworks.
+_SOURCES = ("domain", "application", "application.ports", "entrypoints.in_process")
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for source in _SOURCES:
+            module = import_module(f"{__name__}.{source}")
+            if name in module.__all__:
+                value: object = getattr(module, name)
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
