@@ -3,6 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The peers that are measured beside the service stay out of the environment that is used.
 BENCH_VENV := .venv-bench
+# The lowest packages that pyproject.toml allows, as they were resolved last.
+FLOORS_VENV := .venv-floors
+FLOORS_LOCK := var/floors.lock
 BENCH_LOCK := tests/benchmarks/requirements.lock
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
@@ -11,10 +14,12 @@ DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
 QUICK ?=
+FLOORS_TESTS := tests/domain tests/application tests/ports tests/service tests/http tests/engines \
+	tests/postgres tests/embedded tests/entrypoints tests/packaging tests/test_consumers.py tests/test_architecture.py
 PACKAGES := .package domain application adapters entrypoints tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash-test bench check format lint types imports lock clean
+.PHONY: help run test test-floors crash-test bench check format lint types imports lock clean
 
 pin = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-emit-index-url --extra $(1)
@@ -48,6 +53,11 @@ run: $(VENV)/installed ## serve a demo with its own database, and say how to use
 test: $(VENV)/installed ## run all tests, on real servers
 	@$(BIN)/python -m pytest
 
+test-floors: $(FLOORS_VENV)/installed ## lint, types, contracts and end-to-end tests on the lowest packages allowed
+	@$(FLOORS_VENV)/bin/ruff check --no-cache $(PACKAGES)
+	@$(FLOORS_VENV)/bin/mypy --cache-dir $(FLOORS_VENV)/mypy
+	@$(FLOORS_VENV)/bin/python -m pytest $(FLOORS_TESTS)
+
 crash-test: $(VENV)/installed ## kill -9 everything, audit what was promised, and prove the audit (ROUNDS=1)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) --engine $(ENGINE)
 	@$(BIN)/python -m tests.crash --prove
@@ -77,10 +87,19 @@ lock: $(VENV)/installed ## pin the newest fitting packages, for use and for the 
 	@$(call pin,bench) --constraint requirements.lock pyproject.toml -o $(BENCH_LOCK)
 
 clean: ## remove what make made: virtual environments, caches and the demo's data
-	rm -rf $(VENV) $(BENCH_VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(FLOORS_VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/installed: DOWNLOAD := 85 MB
 $(VENV)/installed: requirements.lock pyproject.toml
+	$(install)
+
+$(FLOORS_LOCK): pyproject.toml | $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet uv
+	@mkdir -p $(@D)
+	@$(call pin,dev) --resolution lowest-direct pyproject.toml -o $@
+
+$(FLOORS_VENV)/installed: DOWNLOAD := 85 MB
+$(FLOORS_VENV)/installed: $(FLOORS_LOCK)
 	$(install)
 
 $(BENCH_VENV)/installed: DOWNLOAD := 75 MB
