@@ -1,10 +1,10 @@
-"""What the service does: use cases on ports. Knows the domain and no framework."""
+"""Use cases on ports. Depends on the domain and on attrs, on no framework."""
 
 from automation_retry.application.errors import (
     ApiKeyRequired,
     ApplicationError,
+    BrokerUnavailable,
     DeliveryError,
-    EngineUnavailable,
     ExecutionNotFound,
     IdempotencyKeyReused,
     InvalidApiKey,
@@ -13,19 +13,26 @@ from automation_retry.application.errors import (
     RetryConflict,
     StorageUnavailable,
 )
-from automation_retry.application.expire_idempotency_keys import ExpireIdempotencyKeys
-from automation_retry.application.get_execution import ExecutionSeen, GetExecution
-from automation_retry.application.idempotency import IdempotencyKey, Retried
-from automation_retry.application.list_failed_attempts import ListFailedAttempts
+from automation_retry.application.executions import (
+    ExecutionSeen,
+    ExpireIdempotencyKeys,
+    GetExecution,
+    ListFailedAttempts,
+    Retried,
+    RetryExecution,
+)
+from automation_retry.application.idempotency import IdempotencyKey
 from automation_retry.application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
-from automation_retry.application.relay_outbox import Relayed, RelayOutbox
-from automation_retry.application.retry_execution import RetryExecution
+from automation_retry.application.operations import CheckReadiness
+from automation_retry.application.outbox import Relayed, RelayOutbox
+from automation_retry.application.paging import Page, PageRequest
 
 __all__ = [
     "ApiKeyRequired",
     "ApplicationError",
+    "BrokerUnavailable",
+    "CheckReadiness",
     "DeliveryError",
-    "EngineUnavailable",
     "ExecutionJob",
     "ExecutionNotFound",
     "ExecutionSeen",
@@ -39,6 +46,8 @@ __all__ = [
     "Message",
     "MessageKind",
     "MessageRefused",
+    "Page",
+    "PageRequest",
     "RelayOutbox",
     "Relayed",
     "Retried",

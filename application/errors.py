@@ -1,10 +1,10 @@
-"""What goes wrong outside the domain's rules. Errors carry data and write their own message."""
+"""Errors outside the domain's rules. Each carries its data and writes its own message."""
 
 from uuid import UUID
 
 
 class ApplicationError(Exception):
-    """A use case could not be carried out."""
+    """A use case failed."""
 
 
 class ApiKeyRequired(ApplicationError):
@@ -15,7 +15,7 @@ class ApiKeyRequired(ApplicationError):
 
 
 class InvalidApiKey(ApplicationError):
-    """The API key opens nothing. `reason` is for the log; the caller is told no more than this."""
+    """The API key is not valid. `reason` is for the log; the caller learns no more than this."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -23,7 +23,7 @@ class InvalidApiKey(ApplicationError):
 
 
 class ExecutionNotFound(ApplicationError):
-    """No such execution in the principal's tenant; whether another has it is not told."""
+    """The principal's tenant has no such execution; another tenant may have it."""
 
     def __init__(self, execution_id: UUID) -> None:
         self.execution_id = execution_id
@@ -31,7 +31,7 @@ class ExecutionNotFound(ApplicationError):
 
 
 class RetryConflict(ApplicationError):
-    """The execution kept changing under the retry. Nothing was written; asking again is safe."""
+    """The execution kept changing during the retry. Nothing was written; retrying is safe."""
 
     def __init__(self, execution_id: UUID) -> None:
         self.execution_id = execution_id
@@ -47,7 +47,7 @@ class InvalidIdempotencyKey(ApplicationError):
 
 
 class IdempotencyKeyReused(ApplicationError):
-    """The key belongs to the retry of another execution. Nothing was done."""
+    """The key was used to retry another execution. Nothing was done."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -57,7 +57,7 @@ class IdempotencyKeyReused(ApplicationError):
 class StorageUnavailable(ApplicationError):
     """The storage did not answer. `reason` is for the log.
 
-    After a read nothing happened. After a commit the outcome is unknown, but never half.
+    After a read nothing happened. After a commit the outcome is unknown: all of it or nothing.
     """
 
     def __init__(self, reason: str) -> None:
@@ -66,20 +66,20 @@ class StorageUnavailable(ApplicationError):
 
 
 class DeliveryError(Exception):
-    """An engine did not take what the relay handed it. Never reaches a caller of a retry."""
+    """A broker did not accept a message. Never reaches the caller of a retry."""
 
 
-class EngineUnavailable(DeliveryError):
-    """The engine could not be reached or did not acknowledge; the same messages may come again."""
+class BrokerUnavailable(DeliveryError):
+    """The broker was not reached or did not acknowledge; the same messages may be sent again."""
 
-    def __init__(self, engine: str, reason: str) -> None:
-        self.engine = engine
+    def __init__(self, broker: str, reason: str) -> None:
+        self.broker = broker
         self.reason = reason
-        super().__init__(f"{engine} is unavailable: {reason}")
+        super().__init__(f"{broker} is unavailable: {reason}")
 
 
 class MessageRefused(DeliveryError):
-    """The engine will never take this message; the others of its batch may be handed again."""
+    """The broker will never accept this message; the others of its batch may be sent again."""
 
     def __init__(self, message_id: UUID, reason: str) -> None:
         self.message_id = message_id

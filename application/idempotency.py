@@ -1,4 +1,4 @@
-"""Idempotency keys: how a caller who lost the answer to a retry asks for it again, safely.
+"""Idempotency keys: a caller that lost the answer to a retry repeats the request safely.
 
 After the IETF draft "The Idempotency-Key HTTP Header Field", with Stripe's semantics.
 """
@@ -10,10 +10,10 @@ from uuid import UUID
 from attrs import field, frozen
 
 from automation_retry.application.errors import InvalidIdempotencyKey
-from automation_retry.domain import Execution, Principal
+from automation_retry.domain import Principal
 
 LIFETIME = timedelta(hours=24)
-"""How long the answer to a retry can be had again."""
+"""How long the answer to a retry is kept for its key."""
 
 _PRINTABLE_ASCII = re.compile(r"[ -~]{1,255}")
 
@@ -25,25 +25,19 @@ def _printable(_instance: object, _attribute: object, value: str) -> None:
 
 @frozen(kw_only=True)
 class IdempotencyKey:
-    """A key of the caller's own making; the same text of another caller is another key."""
+    """A key chosen by a caller; the same text from another caller is another key."""
 
     tenant: UUID
     caller: UUID
-    """The API key's id; in process, where there may be none, the user's."""
+    """The API key's id; the user's id where no API key was used, as in process."""
     text: str = field(validator=_printable)
 
     @classmethod
     def of(cls, principal: Principal, text: str) -> "IdempotencyKey":
-        """Raises InvalidIdempotencyKey unless `text` is 1 to 255 printable ASCII characters."""
+        """The principal's key.
+
+        Raises:
+            InvalidIdempotencyKey: `text` is not 1 to 255 printable ASCII characters.
+        """
         caller = principal.api_key_id or principal.user_id
         return cls(tenant=principal.tenant, caller=caller, text=text)
-
-
-@frozen(kw_only=True)
-class Retried:
-    """The answer to a retry."""
-
-    execution: Execution
-    """As committed."""
-    replayed: bool = False
-    """Whether this answers an earlier retry again, and nothing was done now."""

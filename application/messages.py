@@ -1,10 +1,12 @@
-"""What is handed to the engines for each retry: one job, one event, each with a fixed id."""
+"""What a retry sends: a job for the automation engine and an event for listeners.
 
-from datetime import datetime
+Use cases stage them as values of the application; the outbox keeps them as envelopes.
+"""
+
 from enum import Enum
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 
 from automation_retry.domain import ExecutionRetried
 
@@ -16,25 +18,31 @@ class MessageKind(Enum):
 
 @frozen(kw_only=True)
 class ExecutionJob:
-    """Run this execution again. Consumers deduplicate by `id` and fence results by `attempt`."""
+    """Asks the engine to run an execution again.
 
-    id: UUID
-    tenant: UUID
-    execution_id: UUID
-    automation_rule_id: UUID
-    attempt: int
-    """The execution's `retry_count` that this run belongs to."""
-    requested_at: datetime
-    requested_by: UUID
-    request_id: str | None = None
-
-
-@frozen(kw_only=True)
-class RetriedEvent:
-    """Tells listeners that an execution was retried. Listeners deduplicate by `id`."""
+    Consumers deduplicate by `id` and fence results by the attempt.
+    """
 
     id: UUID
     retried: ExecutionRetried
 
 
-Message = ExecutionJob | RetriedEvent
+@frozen(kw_only=True)
+class RetriedEvent:
+    """Tells listeners that an execution was retried. Consumers deduplicate by `id`."""
+
+    id: UUID
+    retried: ExecutionRetried
+
+
+@frozen(kw_only=True)
+class Message:
+    """An envelope: all that outbox and relay need to know, around a body that they do not read."""
+
+    id: UUID
+    kind: MessageKind
+    tenant: UUID
+    execution_id: UUID
+    attempt: int
+    body: str = field(repr=False)
+    """A JSON object, as consumers receive it."""

@@ -1,4 +1,7 @@
-"""What an execution is, and the one move it allows. Knows nothing but Python and attrs."""
+"""What an automation execution is, and its one transition: failed → pending.
+
+Depends on Python and attrs only: no I/O, no clock, no random ids.
+"""
 
 from automation_retry.domain.errors import (
     DomainError,
@@ -14,9 +17,9 @@ from automation_retry.domain.execution import (
     LogEntry,
     LogLevel,
     Retry,
-    parse_execution_id,
 )
 from automation_retry.domain.execution_status import ExecutionStatus
+from automation_retry.domain.identifiers import is_uuid, parse_execution_id
 from automation_retry.domain.principal import (
     AUTOMATION_EXECUTE,
     AUTOMATION_READ,
@@ -41,5 +44,6 @@ __all__ = [
     "PermissionDenied",
     "Principal",
     "Retry",
+    "is_uuid",
     "parse_execution_id",
 ]

@@ -22,7 +22,7 @@ class InvalidExecutionId(DomainError):
 
 
 class ExecutionNotFailed(DomainError):
-    """Only a failed execution may be retried."""
+    """Only a failed execution can be retried."""
 
     def __init__(self, execution_id: "UUID", status: "ExecutionStatus", retry_count: int) -> None:
         self.execution_id = execution_id

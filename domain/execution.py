@@ -1,10 +1,9 @@
-"""An automation execution, and the one move this service makes with it: failed → pending.
+"""An automation execution and its one transition: failed → pending.
 
-Fields and names are those of AlgaPSA's `automation_executions`, plus `retry_count`.
+Fields and names are those of AlgaPSA's table `automation_executions`, plus `retry_count`.
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -14,7 +13,7 @@ from uuid import UUID
 from attrs import Attribute, evolve, field, frozen
 from attrs.validators import ge, instance_of
 
-from automation_retry.domain.errors import ExecutionNotFailed, InvalidExecutionId
+from automation_retry.domain.errors import ExecutionNotFailed
 from automation_retry.domain.execution_status import ExecutionStatus
 from automation_retry.domain.principal import Principal
 
@@ -36,24 +35,11 @@ CLEARED: Final = (
     "error_stack",
     "failed_action_index",
 )
-"""The values that a retry sets anew, and that its FailedAttempt keeps."""
-
-_EXECUTION_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""The fields that a retry resets; the archived `FailedAttempt` keeps their old values."""
 
 
-def parse_execution_id(text: str) -> UUID:
-    """The id that `text` spells in AlgaPSA's form: `8-4-4-4-12` hexadecimal digits, any case.
-
-    Raises:
-        InvalidExecutionId: anything else, the other spellings that `UUID` would take included.
-    """
-    if not _EXECUTION_ID.fullmatch(text):
-        raise InvalidExecutionId(text)
-    return UUID(text)
-
-
-# One plain function for each kind of value. They run for every value of every execution; attrs' own
-# validators, combined in lists, take several times as long as all the rest of making one.
+# Plain functions, because they run for every field of every execution: attrs' own validators,
+# combined in lists, take several times as long as the rest of the construction.
 def _moment(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
     if not isinstance(value, datetime):
         raise TypeError(f"{attribute.name} must be a datetime, got {value!r}")
@@ -95,7 +81,7 @@ def _text(_instance: object, attribute: "Attribute[Any]", value: object) -> None
 
 
 def _mapping(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    # dict first: to ask an abstract class takes ten times as long.
+    # dict first: an isinstance check against an abstract class takes ten times as long.
     if not isinstance(value, dict | Mapping):
         raise TypeError(f"{attribute.name} must be a mapping, got {value!r}")
 
@@ -112,7 +98,7 @@ def _as_tuple(entries: "Iterable[LogEntry]") -> "tuple[LogEntry, ...]":
 
 @frozen(kw_only=True)
 class LogEntry:
-    """One line of an execution's log."""
+    """One entry of an execution's log."""
 
     timestamp: datetime | None = field(default=None, validator=_moment_or_none)
     level: LogLevel = field(validator=instance_of(LogLevel))
@@ -123,12 +109,12 @@ class LogEntry:
 
 @frozen(kw_only=True)
 class FailedAttempt:
-    """What a retry cleared from an execution, and who asked for it when."""
+    """A failed run as a retry archived it: the cleared values, and who retried it when."""
 
     tenant: UUID
     execution_id: UUID
     attempt: int = field(validator=[_whole, ge(1)])
-    """1 for the first run that failed; the `retry_count` that its retry brought about."""
+    """Counts from 1; equals the execution's `retry_count` after this retry."""
     retried_at: datetime = field(validator=_moment)
     retried_by: UUID
     api_key_id: UUID | None = None
@@ -145,13 +131,13 @@ class FailedAttempt:
 
 @frozen(kw_only=True)
 class ExecutionRetried:
-    """A failed execution went back to pending."""
+    """Domain event: a failed execution went back to pending."""
 
     tenant: UUID
     execution_id: UUID
     automation_rule_id: UUID
     attempt: int
-    """The execution's new `retry_count`: the generation that the next run belongs to."""
+    """The execution's new `retry_count`: the generation of the next run."""
     retried_at: datetime
     retried_by: UUID
     api_key_id: UUID | None = None
@@ -160,7 +146,7 @@ class ExecutionRetried:
 
 @frozen(kw_only=True)
 class Retry:
-    """One retry, decided: what the execution becomes, what is archived, what happened."""
+    """The outcome of `Execution.retry`: the new state, the archived run and the event."""
 
     execution: "Execution"
     failed_attempt: FailedAttempt
@@ -188,7 +174,7 @@ class Execution:
     execution_context: Mapping[str, Any] = field(factory=dict, validator=_mapping)
     logs: tuple[LogEntry, ...] = field(default=(), converter=_as_tuple, validator=_entries)
     retry_count: int = field(default=0, validator=_count)
-    """How often it was retried; an engine's late result of an older generation is void."""
+    """How often it was retried. It fences results: one of an older generation is ignored."""
 
     def __attrs_post_init__(self) -> None:
         if self.actions_successful + self.actions_failed > self.actions_total:
@@ -203,14 +189,23 @@ class Execution:
         return self.status is ExecutionStatus.FAILED
 
     def retry(self, *, at: datetime, by: Principal, request_id: str | None = None) -> Retry:
-        """Puts a failed execution back to pending; together the results lose no value.
+        """Puts a failed execution back to pending; what is cleared from it is archived.
 
         Raises:
-            ExecutionNotFailed: in any other state.
+            ExecutionNotFailed: the status is not `failed`.
         """
         if not self.retryable:
             raise ExecutionNotFailed(self.execution_id, self.status, self.retry_count)
         attempt = self.retry_count + 1
+        made: dict[str, Any] = {
+            "tenant": self.tenant,
+            "execution_id": self.execution_id,
+            "attempt": attempt,
+            "retried_at": at,
+            "retried_by": by.user_id,
+            "api_key_id": by.api_key_id,
+            "request_id": request_id,
+        }
         return Retry(
             execution=evolve(
                 self,
@@ -225,24 +220,6 @@ class Execution:
                 failed_action_index=None,
                 retry_count=attempt,
             ),
-            failed_attempt=FailedAttempt(
-                tenant=self.tenant,
-                execution_id=self.execution_id,
-                attempt=attempt,
-                retried_at=at,
-                retried_by=by.user_id,
-                api_key_id=by.api_key_id,
-                request_id=request_id,
-                **{name: getattr(self, name) for name in CLEARED},
-            ),
-            event=ExecutionRetried(
-                tenant=self.tenant,
-                execution_id=self.execution_id,
-                automation_rule_id=self.automation_rule_id,
-                attempt=attempt,
-                retried_at=at,
-                retried_by=by.user_id,
-                api_key_id=by.api_key_id,
-                request_id=request_id,
-            ),
+            failed_attempt=FailedAttempt(**made, **{name: getattr(self, name) for name in CLEARED}),
+            event=ExecutionRetried(**made, automation_rule_id=self.automation_rule_id),
         )

@@ -1,4 +1,4 @@
-"""Who asks, in which tenant, and what they may do."""
+"""The caller of a use case: a user of one tenant with its permissions."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from attrs import frozen
 
 @frozen
 class Permission:
-    """The pair that AlgaPSA's `permissions` table holds."""
+    """A (resource, action) pair of AlgaPSA's `permissions` table."""
 
     resource: str
     action: str
@@ -19,10 +19,10 @@ AUTOMATION_READ = Permission("automation", "read")
 
 @frozen(kw_only=True)
 class Principal:
-    """A user of one tenant, as known by an API key or as vouched for by an in-process caller."""
+    """A user of one tenant, identified by an API key or vouched for by an in-process caller."""
 
     tenant: UUID
     user_id: UUID
     api_key_id: UUID | None = None
-    """None when no API key was involved, as in process."""
+    """None when no API key was used, as in process."""
     permissions: frozenset[Permission] = frozenset()

@@ -1,73 +1,93 @@
-"""The composition root: which adapter stands behind which port. Nothing is opened here."""
+"""The composition root: which adapter implements which port. Nothing is opened here."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from time import monotonic_ns
 
+from attrs import frozen
 from dependency_injector import containers, providers
 
 from automation_retry.adapters.granted_permissions import GrantedPermissions
-from automation_retry.adapters.memory import (
-    MemoryAuthenticator,
-    MemoryBus,
-    MemoryDirectory,
-    MemoryExecutionRepository,
-    MemoryIdempotencyKeys,
-    MemoryOutbox,
-    MemoryQueue,
-    MemoryReadiness,
-    MemoryStore,
-    MemoryUnitOfWork,
-)
-from automation_retry.adapters.postgres import (
-    Commits,
-    Database,
-    PostgresAuthenticator,
-    PostgresDirectory,
-    PostgresExecutions,
-    PostgresIdempotencyKeys,
-    PostgresOutbox,
-    PostgresReadiness,
-    PostgresUnitOfWork,
-    Schema,
-)
-from automation_retry.adapters.procrastinate import (
-    ProcrastinateBus,
-    ProcrastinateQueue,
-    ProcrastinateSchema,
-)
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.adapters.postgres import Database
 from automation_retry.application import (
+    CheckReadiness,
     ExpireIdempotencyKeys,
     GetExecution,
     ListFailedAttempts,
+    MessageKind,
     RelayOutbox,
     RetryExecution,
 )
-from automation_retry.entrypoints import brokers
+from automation_retry.application.ports import Broker, BrokerBundle, Schema, Storage
 from automation_retry.entrypoints.clock import new_id, utc_now
 from automation_retry.entrypoints.http import Api, RateLimiter
-from automation_retry.entrypoints.relay import Relay, WakeUp
-from automation_retry.entrypoints.settings import Engine, Settings
+from automation_retry.entrypoints.settings import Settings
+from automation_retry.entrypoints.storages import Parts, new_storage
+from automation_retry.entrypoints.worker import HousekeepingLoop, RelayLoop, Supervisor, WakeUp
 
 
-def _schemas(
-    settings: Settings, ours: Schema, procrastinate: ProcrastinateSchema
-) -> Sequence[Schema | ProcrastinateSchema]:
-    return [ours, procrastinate] if Engine.PROCRASTINATE in settings.engines else [ours]
+@frozen
+class Brokers:
+    """The broker of each kind of message; one and the same where one carries both."""
+
+    jobs: BrokerBundle
+    events: BrokerBundle
+
+    @property
+    def all(self) -> Sequence[BrokerBundle]:
+        return [self.jobs] if self.events is self.jobs else [self.jobs, self.events]
+
+    @property
+    def by_kind(self) -> Mapping[MessageKind, Broker]:
+        return {MessageKind.JOB: self.jobs.broker, MessageKind.EVENT: self.events.broker}
+
+
+def _new_brokers(settings: Settings, storage: Storage) -> Brokers:
+    jobs, events = settings.jobs, settings.events
+    if jobs.type is events.type:
+        both = jobs.type.new(jobs.variables, storage, frozenset(MessageKind))
+        return Brokers(both, both)
+    return Brokers(
+        jobs.type.new(jobs.variables, storage, frozenset([MessageKind.JOB])),
+        events.type.new(events.variables, storage, frozenset([MessageKind.EVENT])),
+    )
+
+
+def _schemas(storage: Storage, brokers: Brokers) -> Sequence[Schema]:
+    return [storage.schema, *(one.schema for one in brokers.all)]
+
+
+def _supervisor(
+    settings: Settings,
+    relay_outbox: RelayOutbox,
+    expire_idempotency_keys: ExpireIdempotencyKeys,
+    wake_up: WakeUp,
+) -> Supervisor:
+    relays = [
+        RelayLoop(
+            kind,
+            relay_outbox,
+            wake_up,
+            batch=settings.relay_batch,
+            poll_s=settings.relay_poll_s,
+        )
+        for kind in MessageKind
+    ]
+    return Supervisor([*relays, HousekeepingLoop(expire_idempotency_keys)], wake_up)
 
 
 class Container(containers.DeclarativeContainer):
-    """Everything the service is made of, for one set of settings."""
+    """All parts of the service for one set of settings.
+
+    Pools are Singletons that are built closed and opened by `opened`: an async Resource would turn
+    everything that depends on it into futures.
+    """
 
     settings = providers.Dependency(instance_of=Settings)
     clock = providers.Object(utc_now)
     new_id = providers.Object(new_id)
     wake_up = providers.Singleton(WakeUp)
 
-    _storage = settings.provided.database_url.kind.value
-
-    # Pools are made closed, in Singletons, and opened by `opened`: an async Resource would turn
-    # everything that depends on it into futures.
     database = providers.Singleton(
         Database,
         settings.provided.database_url.text,
@@ -75,91 +95,42 @@ class Container(containers.DeclarativeContainer):
         max_size=settings.provided.pool_max_size,
         timeout=settings.provided.pool_timeout_s,
     )
-    schema = providers.Factory(Schema, database)
-    procrastinate_schema = providers.Factory(ProcrastinateSchema, database.provided.connection)
-    commits = providers.Singleton(Commits, database)
     memory_store = providers.Singleton(MemoryStore)
-
-    executions = providers.Selector(
-        _storage,
-        memory=providers.Singleton(MemoryExecutionRepository, memory_store),
-        postgresql=providers.Singleton(PostgresExecutions, database),
-    )
-    # The making of one; what it is made of is looked up only once.
-    new_unit_of_work = providers.Selector(
-        _storage,
-        memory=providers.Singleton(partial, MemoryUnitOfWork, memory_store, on_commit=wake_up),
-        postgresql=providers.Singleton(
-            partial, PostgresUnitOfWork, database, executions, commits, on_commit=wake_up
+    storage = providers.Singleton(
+        new_storage,
+        providers.Factory(
+            Parts,
+            settings=settings,
+            clock=clock,
+            new_id=new_id,
+            on_commit=wake_up,
+            database=database.provider,
+            memory_store=memory_store.provider,
         ),
     )
-    outbox = providers.Selector(
-        _storage,
-        memory=providers.Singleton(MemoryOutbox, memory_store),
-        postgresql=providers.Singleton(PostgresOutbox, database),
-    )
-    authenticator = providers.Selector(
-        _storage,
-        memory=providers.Singleton(MemoryAuthenticator, memory_store, clock),
-        postgresql=providers.Singleton(PostgresAuthenticator, database),
-    )
-    directory = providers.Selector(
-        _storage,
-        memory=providers.Singleton(MemoryDirectory, memory_store, clock, new_id),
-        postgresql=providers.Singleton(PostgresDirectory, database, new_id),
-    )
-    idempotency_keys = providers.Selector(
-        _storage,
-        memory=providers.Singleton(MemoryIdempotencyKeys, memory_store.provided.answers),
-        postgresql=providers.Singleton(PostgresIdempotencyKeys, database),
-    )
-    readiness = providers.Selector(
-        _storage,
-        memory=providers.Singleton(MemoryReadiness),
-        postgresql=providers.Singleton(
-            PostgresReadiness,
-            settings.provided.database_url.text,
-            providers.Callable(_schemas, settings, schema, procrastinate_schema),
-            outbox,
-        ),
-    )
+    brokers = providers.Singleton(_new_brokers, settings, storage)
+    schemas = providers.Callable(_schemas, storage, brokers)
     authorizer = providers.Singleton(GrantedPermissions)
 
-    memory_queue = providers.Singleton(MemoryQueue)
-    memory_bus = providers.Singleton(MemoryBus)
-    redis_connection = providers.Singleton(brokers.redis_connection, settings)
-    nats_connection = providers.Singleton(brokers.nats_connection, settings)
-    queue = providers.Selector(
-        settings.provided.job_engine.value,
-        memory=memory_queue,
-        redis=providers.Singleton(brokers.redis_queue, redis_connection),
-        nats=providers.Singleton(brokers.nats_queue, nats_connection),
-        procrastinate=providers.Singleton(ProcrastinateQueue, database.provided.joined),
-    )
-    bus = providers.Selector(
-        settings.provided.event_engine.value,
-        memory=memory_bus,
-        redis=providers.Singleton(brokers.redis_bus, redis_connection),
-        nats=providers.Singleton(brokers.nats_bus, nats_connection),
-        procrastinate=providers.Singleton(ProcrastinateBus, database.provided.joined),
-    )
-
     retry_execution = providers.Singleton(
-        RetryExecution, authorizer, new_unit_of_work, clock, new_id
+        RetryExecution, authorizer, storage.provided.new_unit_of_work, clock, new_id
     )
-    get_execution = providers.Singleton(GetExecution, authorizer, executions)
-    list_failed_attempts = providers.Singleton(ListFailedAttempts, authorizer, executions)
-    relay_outbox = providers.Singleton(RelayOutbox, outbox, queue, bus)
+    get_execution = providers.Singleton(GetExecution, authorizer, storage.provided.executions)
+    list_failed_attempts = providers.Singleton(
+        ListFailedAttempts, authorizer, storage.provided.executions
+    )
+    relay_outbox = providers.Singleton(
+        RelayOutbox, storage.provided.outbox, brokers.provided.by_kind
+    )
+    expire_idempotency_keys = providers.Singleton(
+        ExpireIdempotencyKeys, storage.provided.idempotency_keys, clock
+    )
 
-    expire_idempotency_keys = providers.Singleton(ExpireIdempotencyKeys, idempotency_keys, clock)
-
-    relay = providers.Factory(
-        Relay,
-        relay_outbox,
-        expire_idempotency_keys,
-        wake_up,
-        settings.provided.relay_batch,
-        settings.provided.relay_poll_s,
+    supervisor = providers.Singleton(
+        _supervisor, settings, relay_outbox, expire_idempotency_keys, wake_up
+    )
+    readiness = providers.Singleton(
+        CheckReadiness, storage.provided.readiness, schemas, storage.provided.outbox, supervisor
     )
     rate_limiter = providers.Singleton(
         RateLimiter,
@@ -169,13 +140,13 @@ class Container(containers.DeclarativeContainer):
     )
     api = providers.Factory(
         Api,
-        authenticator=authenticator,
+        authenticator=storage.provided.authenticator,
         authorizer=authorizer,
         retry_execution=retry_execution,
         get_execution=get_execution,
         list_failed_attempts=list_failed_attempts,
         readiness=readiness,
-        new_id=new_id,
         rate_limiter=rate_limiter,
+        new_id=new_id,
         rule_links=settings.provided.rule_links,
     )

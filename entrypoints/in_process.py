@@ -1,4 +1,4 @@
-"""The service inside another Python service: the use cases without HTTP."""
+"""For use inside another Python service: the use cases, without HTTP."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ class Service:
     get_execution: GetExecution
     list_failed_attempts: ListFailedAttempts
     executions: ExecutionRepository
-    """Asks for no permission: for adding executions where this service owns the table."""
+    """Checks no permission: for adding executions where this service owns the table."""
 
 
 @asynccontextmanager
@@ -48,5 +48,5 @@ async def open_service(settings: Settings, *, relay: bool = False) -> AsyncItera
             retry_execution=container.retry_execution(),
             get_execution=container.get_execution(),
             list_failed_attempts=container.list_failed_attempts(),
-            executions=container.executions(),
+            executions=container.storage().executions,
         )

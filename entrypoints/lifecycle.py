@@ -1,21 +1,22 @@
-"""Opening and closing what a container is made of."""
+"""Opens and closes the parts of a container."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import structlog
 
 from automation_retry.adapters.embedded import EmbeddedPostgres
+from automation_retry.application.ports import Lifecycle
 from automation_retry.entrypoints.container import Container
-from automation_retry.entrypoints.settings import Engine, Settings, StorageKind
+from automation_retry.entrypoints.settings import Settings, StorageKind
 
 _log = structlog.get_logger()
 
 
 @contextmanager
 def running_database(settings: Settings) -> Iterator[Settings]:
-    """The settings with the URL of a running server, started where `embedded:PATH` asks for one.
+    """The settings with the URL of a running server, which is started for `embedded:PATH`.
 
     Blocks while the server starts and stops.
 
@@ -29,23 +30,17 @@ def running_database(settings: Settings) -> Iterator[Settings]:
         yield settings.on_server(url)
 
 
-async def migrate(container: Container) -> list[str]:
-    """Brings all tables to what this version needs; the names of what was applied.
+async def migrate(container: Container) -> Sequence[str]:
+    """Brings all tables to what this version needs; returns the names of what was applied.
 
     Raises:
         StorageUnavailable: the database did not answer.
     """
-    settings = container.settings()
-    if settings.database_url.kind is StorageKind.MEMORY:
-        return []
-    applied = await container.schema().migrate()
-    if Engine.PROCRASTINATE in settings.engines:
-        applied += await container.procrastinate_schema().migrate()
-    return applied
+    return [name for schema in container.schemas() for name in await schema.migrate()]
 
 
-async def migrate_database(settings: Settings) -> list[str]:
-    """`migrate` for a database that nothing here has opened yet."""
+async def migrate_database(settings: Settings) -> Sequence[str]:
+    """`migrate` for a database that is not open yet."""
     container = Container(settings=settings)
     async with opened(container, relay=False):
         return await migrate(container)
@@ -53,52 +48,43 @@ async def migrate_database(settings: Settings) -> list[str]:
 
 @asynccontextmanager
 async def opened(container: Container, *, relay: bool) -> AsyncIterator[None]:
-    """Opens a container's pool and, with `relay`, delivers from its outbox until the end."""
+    """Opens the storage and, with `relay`, the brokers and the background loops."""
     async with AsyncExitStack() as stack:
-        if container.settings().database_url.kind is not StorageKind.MEMORY:
-            await container.database().open()
-            stack.push_async_callback(container.database().close)
-            stack.push_async_callback(container.authenticator().settle)
+        await _open(stack, container.storage().lifecycle)
         if relay:
-            await stack.enter_async_context(_open_brokers(container))
-            await stack.enter_async_context(_relaying(container))
+            await _open_brokers(stack, container)
+            await stack.enter_async_context(_running_loops(container))
         yield
 
 
-@asynccontextmanager
-async def _open_brokers(container: Container) -> AsyncIterator[None]:
-    """Connects to the chosen brokers; one that is away is told in the log and waited for later."""
-    settings = container.settings()
-    async with AsyncExitStack() as stack:
-        for engine, connection in (
-            (Engine.REDIS, container.redis_connection),
-            (Engine.NATS, container.nats_connection),
-        ):
-            if engine not in settings.engines:
-                continue
-            await connection().open()
-            stack.push_async_callback(connection().close)
-            for chosen, port in (
-                (settings.job_engine, container.queue),
-                (settings.event_engine, container.bus),
-            ):
-                # Looking makes the streams, so that consumers find them before the first message.
-                if chosen is engine and (problem := await port().problem()):
-                    _log.warning("engine is not ready", engine=engine.value, reason=problem)
-        yield
+async def _open(stack: AsyncExitStack, lifecycle: Lifecycle) -> None:
+    await lifecycle.open()
+    stack.push_async_callback(lifecycle.close)
+
+
+async def _open_brokers(stack: AsyncExitStack, container: Container) -> None:
+    """Connects to the brokers. One that is down is logged; the relay goes on trying."""
+    for broker in container.brokers().all:
+        await _open(stack, broker.lifecycle)
+        # Asking also creates streams, so that consumers find them before the first message.
+        for problem in await broker.readiness.problems():
+            # The event and its field `engine` are public names from before brokers were called so.
+            _log.warning(
+                "engine is not ready", engine=broker.name, broker=broker.name, reason=problem
+            )
 
 
 @asynccontextmanager
-async def _relaying(container: Container) -> AsyncIterator[None]:
-    relay = container.relay()
-    task = asyncio.create_task(relay.run(), name="relay")
+async def _running_loops(container: Container) -> AsyncIterator[None]:
+    supervisor = container.supervisor()
+    task = asyncio.create_task(supervisor.run(), name="supervisor")
     try:
         yield
     finally:
-        relay.stop()
+        supervisor.stop()
         _, running = await asyncio.wait([task], timeout=container.settings().shutdown_grace_s)
         if running:
-            # Its claims are given back, so another relay delivers what this one could not.
+            # Its claims are released, so another relay delivers what this one could not.
             _log.warning("relay did not finish in time")
             task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -106,10 +92,10 @@ async def _relaying(container: Container) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def open_container(settings: Settings, *, relay: bool = False) -> AsyncIterator[Container]:
-    """Everything for use inside another Python service, without HTTP; closed at the end.
+    """All parts of the service, opened, without HTTP; closed at the end.
 
-    An `embedded:` database is started, and migrated, since nobody else could have done it. Any
-    other must have been migrated before. Where `relay` is false, another process must relay.
+    An `embedded:` database is started and migrated; any other must have been migrated before. Where
+    `relay` is false, another process must relay.
 
     Raises:
         EmbeddedPostgresError: an embedded database cannot be started.

@@ -23,7 +23,7 @@ from automation_retry.entrypoints.settings import Settings, read_settings
 _log = structlog.get_logger()
 
 Surroundings = Callable[[Container], AbstractAsyncContextManager[None]]
-"""What lives as long as the application, inside its event loop."""
+"""A context that is entered with the application and left with it, in its event loop."""
 
 
 def application(container: Container, surroundings: Surroundings | None = None) -> Starlette:
@@ -42,25 +42,25 @@ def application(container: Container, surroundings: Surroundings | None = None) 
 
 
 def worker_application() -> Starlette:
-    """The application of one worker process, from its environment."""
+    """The application of one worker process, configured by its environment."""
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
     app = application(Container(settings=settings))
-    _spare_the_collector()
+    _freeze_garbage_collection()
     return app
 
 
-def _spare_the_collector() -> None:
-    """Keeps what lives as long as the process from being walked through while requests wait."""
+def _freeze_garbage_collection() -> None:
+    """Exempts what lives as long as the process from collection, which would delay requests."""
     gc.collect()
     gc.freeze()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to the address; port 0 takes a free one.
+    """A socket bound to the address; port 0 chooses a free one.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address is taken or does not exist.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
@@ -86,10 +86,10 @@ def serve_here(
     surroundings: Surroundings | None = None,
     on_started: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serves in this process until SIGINT or SIGTERM, then finishes what is in flight."""
+    """Serves in this process until SIGINT or SIGTERM, then finishes the requests in progress."""
     app = application(Container(settings=settings), surroundings)
     server = _Server(_config(app, settings), on_started)
-    _spare_the_collector()
+    _freeze_garbage_collection()
     with _signals_end_the_server_only():
         server.run(sockets=[listening])
     if not server.started:
@@ -98,7 +98,7 @@ def serve_here(
 
 def serve_in_workers(settings: Settings, listening: socket.socket, workers: int) -> None:
     """Serves in `workers` processes, each with its pool and its relay, until SIGINT or SIGTERM."""
-    # The workers read the same environment; only the database may have got an address since.
+    # The workers read this environment; an embedded database has its URL only now.
     os.environ["DATABASE_URL"] = settings.database_url.text
     config = _config(
         f"{__name__}:{worker_application.__name__}", settings, factory=True, workers=workers
@@ -134,8 +134,8 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _signals_end_the_server_only() -> Iterator[None]:
-    # uvicorn raises the signal that ended it once more, for the handlers that were there before it;
-    # a clean shutdown is to exit 0.
+    # uvicorn raises the signal that stopped it again, for the handlers that it had replaced; a
+    # clean shutdown is to exit 0.
     handled = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: None) for number in handled}
     try:

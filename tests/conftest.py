@@ -6,8 +6,8 @@ import pytest
 
 from automation_retry.entrypoints.lifecycle import migrate_database
 from automation_retry.entrypoints.settings import read_settings
-from tests.postgres_server import PostgresServer, running_server
-from tests.service.world import World, running_service
+from tests.support.postgres_server import PostgresServer, running_server
+from tests.support.world import World, running_service
 
 TEMPLATE = "migrated"
 

@@ -1,6 +1,7 @@
-"""The shape of the house, as far as a program can see it."""
+"""The structure of the code, as far as a program can check it."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 from automation_retry.application import ports
 
 ROOT = Path(__file__).parent.parent
+FLOORS = ("domain", "application", "adapters", "entrypoints")
+SOURCES = [path for folder in (*FLOORS, "tests") for path in (ROOT / folder).rglob("*.py")]
+MOST_LINES = 300
 PROTOCOLS = [
     port for name in ports.__all__ if getattr(port := getattr(ports, name), "_is_protocol", False)
 ]
@@ -29,9 +33,8 @@ def test_only_the_entrypoints_know_the_container() -> None:
     """dependency_injector is named nowhere else."""
     naming = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("domain", "application", "adapters", "entrypoints")
-        for path in (ROOT / folder).rglob("*.py")
-        if "dependency_injector" in path.read_text("utf-8")
+        for path in SOURCES
+        if "tests" not in path.parts and "dependency_injector" in path.read_text("utf-8")
     ]
 
     assert naming == ["entrypoints/container.py"]
@@ -65,3 +68,27 @@ def test_the_top_level_holds_what_the_layout_knows() -> None:
         *("pyproject.toml", "Makefile", "README.md", "requirements.lock"),
         *("CHANGELOG.md", "LICENSE"),
     }
+
+
+def test_no_file_is_too_long() -> None:
+    """One with more than 300 lines is two."""
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in SOURCES
+    }
+
+    assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_statements_name_their_columns() -> None:
+    """A star would let a later migration break running processes of this version."""
+    star = re.compile(r"(SELECT|RETURNING|,)\s+(\w+\.)?\*(\s|,|$)", re.MULTILINE)
+    statements = [
+        *(ROOT / "adapters" / "postgres" / "sql").glob("*.py"),
+        *(ROOT / "adapters" / "postgres" / "migrations").glob("*.sql"),
+        *(ROOT / "adapters" / "procrastinate").glob("*.py"),
+    ]
+    found = [path.name for path in statements if star.search(path.read_text("utf-8"))]
+
+    assert len(statements) > len(list((ROOT / "adapters" / "procrastinate").glob("*.py")))
+    assert found == []

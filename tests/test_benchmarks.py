@@ -1,4 +1,4 @@
-"""What the benchmarks say is what they measured, and the README repeats it."""
+"""Reports are those of the kept results, and the README repeats them."""
 
 from itertools import count
 from pathlib import Path
@@ -23,7 +23,7 @@ def results() -> Results:
 
 
 def test_tables_and_chart_are_those_of_the_json(results: Results) -> None:
-    """Whoever measures anew, or changes how it is shown, writes all three."""
+    """A new run, or a change of the report, writes all three files."""
     assert (KEPT / "results.md").read_text("utf-8") == report(results)
     assert (KEPT / "chart.svg").read_text("utf-8") == chart(results)
     assert (KEPT / "results.json").read_bytes() == to_json(results)
@@ -41,7 +41,7 @@ def test_the_readme_gives_every_ratio_that_was_to_be_reached(results: Results) -
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:
-    """A round in which the machine was slow for both says the same as the others."""
+    """So a round in which the machine was slow for both counts like the others."""
     mine, its = Spread([100, 50, 90]), Spread([50, 25, 30])
 
     assert mine.over(its) == Spread([2, 2, 3])
@@ -49,7 +49,7 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
-    """The least that so many of them do not exceed."""
+    """The least value that so many percent of them do not exceed."""
     values = [float(value) for value in range(100, 0, -1)]
 
     assert [percentile(values, percent) for percent in (1, 50, 99, 100)] == [1, 50, 99, 100]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from automation_retry.entrypoints.settings import settings_help
-from tests.entrypoints.command import environment
-from tests.factories import a_failed_execution
-from tests.service.world import World
+from tests.support.command import environment
+from tests.support.factories import a_failed_execution
+from tests.support.world import World
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 MAKEFILE = (Path(__file__).parent.parent / "Makefile").read_text("utf-8")

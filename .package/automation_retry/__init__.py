@@ -19,12 +19,13 @@ if TYPE_CHECKING:
         IdempotencyKeyReused,
         InvalidIdempotencyKey,
         ListFailedAttempts,
+        Page,
         Retried,
         RetryConflict,
         RetryExecution,
         StorageUnavailable,
     )
-    from automation_retry.application.ports import ExecutionRepository, Page
+    from automation_retry.application.ports import ExecutionRepository
     from automation_retry.domain import (
         AUTOMATION_EXECUTE,
         AUTOMATION_READ,

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own from its wheel: durable, private, and without a database to install."""
+"""A PostgreSQL server from a Python wheel: durable, private, with nothing else to install."""
 
 from automation_retry.adapters.embedded.account import enterable_path
 from automation_retry.adapters.embedded.errors import (

@@ -1,8 +1,8 @@
 """The operating system account that PostgreSQL runs as, and the folders that it can enter.
 
-PostgreSQL refuses to run as root. Started by root it therefore runs as an account without rights;
-started by anybody else, as that user. What an account can reach is always asked of the kernel, by
-running a program as that account, because permission bits alone do not tell (ACLs, mounts, LSMs).
+PostgreSQL refuses to run as root. Started by root it therefore runs as an unprivileged account;
+started by anybody else, as that user. Whether an account can enter a folder is tested by running a
+program as that account, because permission bits alone do not decide (ACLs, mounts, LSMs).
 """
 
 import hashlib
@@ -28,7 +28,7 @@ SYSTEM_ACCOUNT = "automation-retry"
 """The account that PostgreSQL runs as when root starts it on a new path."""
 
 _ROOT = 0
-_FIRST_CLOSED = """
+_FIRST_NOT_ENTERABLE = """
 for folder; do
   [ -d "$folder" ] || exit 0
   [ -x "$folder" ] || { printf '%s' "$folder"; exit 1; }
@@ -42,7 +42,7 @@ def running_as_root() -> bool:
 
 @frozen
 class Account:
-    """An operating system account, as the user database has it."""
+    """An operating system account, as in the user database."""
 
     name: str
     uid: int
@@ -58,8 +58,8 @@ class Account:
     ) -> subprocess.CompletedProcess[str]:
         """Runs the program as this account and waits for it; stdout and stderr go to `output`.
 
-        It gets a session of its own, so that Ctrl-C in the terminal does not reach it, and none of
-        our environment, file descriptors or supplementary groups.
+        It runs in a session of its own, so that Ctrl-C in the terminal does not reach it, and
+        inherits none of our environment, file descriptors or supplementary groups.
         """
         other = self.uid != os.geteuid()
         return subprocess.run(  # noqa: S603 - no shell; the programs are the wheel's and the system's
@@ -82,10 +82,10 @@ class Account:
         """Runs a shell script as this account."""
         return self.run("/bin/sh", "-c", script, "sh", *arguments)
 
-    def own(self, folder: Path, *, mode: int) -> None:
-        """Makes a folder of ours where it is missing, this account's with exactly this mode."""
+    def ensure_folder(self, folder: Path, *, mode: int) -> None:
+        """Creates the folder if it is missing; sets its owner to this account, and its mode."""
         folder.mkdir(mode=0o700, exist_ok=True)
-        # Through a descriptor: a symbolic link put there meanwhile must not be followed.
+        # Through a descriptor: a symbolic link placed there meanwhile must not be followed.
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             if running_as_root():
@@ -109,7 +109,12 @@ def current_account() -> Account:
 def database_account(data_dir: Path) -> Account:
     """The account that PostgreSQL runs as on this data folder, which may not exist yet.
 
-    Ourselves; as root the owner of the data, else `SYSTEM_ACCOUNT`, which is made when missing.
+    The current account, unless that is root; then the owner of the data, or for new data
+    `SYSTEM_ACCOUNT`, which is created if it is missing.
+
+    Raises:
+        AccountUnavailable: there is no such account, and it cannot be created.
+        FolderRefused: the data belong to root.
     """
     if not running_as_root():
         return current_account()
@@ -128,8 +133,12 @@ def database_account(data_dir: Path) -> Account:
 
 
 def require_enterable(path: Path, account: Account) -> None:
-    """Raises `PathNotEnterable` when a folder of the path is closed to the account."""
-    closed = account.sh(_FIRST_CLOSED, *reversed(path.parents), path)
+    """Checks that the account can enter every existing folder of the path.
+
+    Raises:
+        PathNotEnterable: it cannot; nothing was changed.
+    """
+    closed = account.sh(_FIRST_NOT_ENTERABLE, *reversed(path.parents), path)
     if closed.returncode:
         raise PathNotEnterable(
             path, account.name, _alternative(path, account), closed=Path(closed.stdout)
@@ -137,7 +146,7 @@ def require_enterable(path: Path, account: Account) -> None:
 
 
 def enterable_path(path: Path) -> Path:
-    """The path when the database's own account can enter it, else the one that the error names."""
+    """The path if PostgreSQL's account can enter it, else the suggestion of the error."""
     path = path.resolve()
     try:
         require_enterable(path, database_account(path / "data"))
@@ -147,7 +156,7 @@ def enterable_path(path: Path) -> Path:
 
 
 def _alternative(path: Path, account: Account) -> Path:
-    """A folder for this path's data where the account can enter; always the same one."""
+    """A folder that the account can enter; the same one for the same path."""
     home = Path("/var/lib") if running_as_root() else account.home / ".local/state"
     return home / "automation-retry" / hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
@@ -156,19 +165,19 @@ def _system_account() -> Account:
     try:
         return _account(pwd.getpwnam(SYSTEM_ACCOUNT))
     except KeyError:
-        said = _add_system_account()
+        reason = _add_system_account()
     try:
         return _account(pwd.getpwnam(SYSTEM_ACCOUNT))
     except KeyError:
         raise AccountUnavailable(
             SYSTEM_ACCOUNT,
-            f"it does not exist and could not be made ({said}). Make a system account of this "
-            "name, or start the service as a user without root's rights.",
+            f"it does not exist and could not be created ({reason}). Create a system account "
+            "of this name, or start the service as a user other than root.",
         ) from None
 
 
 def _add_system_account() -> str:
-    """Tries to make the account and returns what useradd said; it may also exist by now."""
+    """Tries to create the account, which another process may also do; returns useradd's output."""
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is None:
         return "there is no useradd"

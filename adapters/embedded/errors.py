@@ -1,4 +1,4 @@
-"""Why the embedded PostgreSQL could not be had. Each error carries its data and says what to do."""
+"""Errors of the embedded PostgreSQL. Each carries its data; its message says what to do."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ class EmbeddedPostgresError(Exception):
 
 
 class PlatformUnsupported(EmbeddedPostgresError):
-    """The operating system lacks what keeps the embedded PostgreSQL private."""
+    """The operating system has no Unix sockets with peer authentication."""
 
     def __init__(self, platform: str) -> None:
         self.platform = platform
         super().__init__(
-            f"embedded:PATH needs Linux or macOS, not {platform}: it knows its users by their "
+            f"embedded:PATH needs Linux or macOS, not {platform}: it authenticates users by their "
             "accounts, on a Unix socket. Set DATABASE_URL to postgresql://… instead."
         )
 
@@ -33,7 +33,7 @@ class EmbeddedPostgresMissing(EmbeddedPostgresError):
 
 
 class PathNotEnterable(EmbeddedPostgresError):
-    """A folder on the way to the path is closed to the account that PostgreSQL runs as."""
+    """The account that PostgreSQL runs as cannot enter a folder of the path."""
 
     def __init__(self, path: Path, user: str, suggestion: Path, *, closed: Path) -> None:
         self.path = path
@@ -48,7 +48,7 @@ class PathNotEnterable(EmbeddedPostgresError):
 
 
 class FolderRefused(EmbeddedPostgresError):
-    """The path cannot be the home of an embedded PostgreSQL; what is there was not changed."""
+    """The path cannot be used for an embedded PostgreSQL; existing files are unchanged."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class FolderRefused(EmbeddedPostgresError):
 
 
 class DataVersionMismatch(EmbeddedPostgresError):
-    """The data were written by another major version of PostgreSQL."""
+    """Another major version of PostgreSQL wrote the data."""
 
     def __init__(self, data_dir: Path, found: str, expected: int) -> None:
         self.data_dir = data_dir
@@ -70,7 +70,7 @@ class DataVersionMismatch(EmbeddedPostgresError):
 
 
 class AccountUnavailable(EmbeddedPostgresError):
-    """There is no operating system account that PostgreSQL could run as."""
+    """There is no operating system account that PostgreSQL can run as."""
 
     def __init__(self, account: str, reason: str) -> None:
         self.account = account
@@ -79,16 +79,16 @@ class AccountUnavailable(EmbeddedPostgresError):
 
 
 class ProgramFailed(EmbeddedPostgresError):
-    """One of PostgreSQL's programs failed; `output` is the end of what it or the server said."""
+    """One of PostgreSQL's programs failed; `output` is the end of its output or the server log."""
 
     def __init__(self, program: str, output: str) -> None:
         self.program = program
         self.output = output
-        super().__init__(f"{program} failed: {output or '(it said nothing)'}")
+        super().__init__(f"{program} failed: {output or '(no output)'}")
 
 
 class ServerUnusable(EmbeddedPostgresError):
-    """A server runs on the data, but does not answer or does not let us in."""
+    """A server runs on the data, but does not respond or rejects the connection."""
 
     def __init__(self, data_dir: Path, pid: int, reason: str) -> None:
         self.data_dir = data_dir

@@ -1,4 +1,4 @@
-"""Files in the embedded database's folder, written so that neither a crash nor a link harms."""
+"""Files in the embedded database's folder, written crash-safe and without following links."""
 
 import contextlib
 import os
@@ -10,25 +10,25 @@ from pathlib import Path
 from automation_retry.adapters.embedded.account import running_as_root
 
 _UNFINISHED = "new-"
-"""What names start with until the file or folder is complete and renamed."""
+"""Prefix of incomplete files and folders, which are renamed when they are complete."""
 
 
 def open_owned(file: Path, flags: int) -> int:
-    """Opens a file of ours, private to the folder's owner; made where missing, links refused."""
+    """Opens a file, creating it private to the folder's owner if missing; refuses links."""
     flags |= os.O_NOFOLLOW
     try:
         descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(file, flags)
     if running_as_root():
-        # The folder may be a user's who starts the service without root's rights next time.
+        # The folder's owner may start the service next time, without being root.
         owner = file.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Replaces a file that all may read; what was there, a link too, is not written through."""
+    """Replaces a world-readable file atomically; an existing link is replaced, not followed."""
     descriptor, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=file.parent)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(text)
@@ -42,17 +42,17 @@ def unfinished_folder(parent: Path) -> Path:
 
 
 def remove_unfinished(parent: Path) -> None:
-    """Removes what processes that were killed did not complete."""
+    """Removes what killed processes left incomplete."""
     for unfinished in parent.glob(f"{_UNFINISHED}*"):
         if unfinished.is_dir():
-            # A program that outlived its process may still be writing there: next time, then.
+            # A program that outlived its parent may still write there; the next start retries.
             shutil.rmtree(unfinished, ignore_errors=True)
         else:
             unfinished.unlink()
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Puts a file at a second place, for every account to use if its owner may."""
+    """Links or copies a file; every account may use the target as the owner may the source."""
     mode = Path(source).stat().st_mode
     if mode & 0o005 == (mode >> 6) & 0o005:  # others may do what its owner may
         with contextlib.suppress(OSError):  # another file system, or one without hard links
@@ -63,18 +63,18 @@ def link_or_copy(source: str, target: str) -> None:
 
 
 def make_parents(path: Path) -> None:
-    """Makes the missing parents of a path as the umask says; those of root can be passed by all."""
+    """Creates missing parents with the umask's mode; those created by root are enterable by all."""
     for folder in reversed(path.parents):
         if folder.is_dir():
             continue
-        folder.mkdir(exist_ok=True)  # another process may be making it too
+        folder.mkdir(exist_ok=True)  # another process may create it too
         if running_as_root():
             folder.chmod(folder.stat().st_mode & 0o777 | 0o011)
         sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
+    """Makes the entries of a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

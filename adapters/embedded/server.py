@@ -1,7 +1,7 @@
-"""`embedded:PATH`: a PostgreSQL of our own, shared by every process that names the same path.
+"""`embedded:PATH`: a PostgreSQL server shared by all processes that use the same path.
 
-Two lock files keep order among processes, and die with whoever holds them: the first is held while
-a server is being started or stopped, the second is shared by all users of the running server.
+Two lock files coordinate processes; a process that dies releases both. The first is held
+exclusively while the server is started or stopped, the second is shared by all its users.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from automation_retry.adapters.embedded.account import (
     require_enterable,
     running_as_root,
 )
-from automation_retry.adapters.embedded.cluster import Cluster, server_url
+from automation_retry.adapters.embedded.cluster import Cluster
 from automation_retry.adapters.embedded.errors import (
     EmbeddedPostgresError,
     FolderRefused,
@@ -26,67 +26,70 @@ from automation_retry.adapters.embedded.errors import (
 )
 from automation_retry.adapters.embedded.files import make_parents, open_owned, sync_folder
 from automation_retry.adapters.embedded.programs import runnable_bin_dir, wheel_bin_dir
+from automation_retry.adapters.embedded.sockets import server_url
 
 if sys.platform != "win32":
     import fcntl
 
-_CHANGING = "automation-retry.lock"
-"""Its presence also tells that the folder is ours."""
-_USERS = "users.lock"
-_MADE_BY_FILE_SYSTEMS = {"lost+found"}
+_START_STOP_LOCK = "automation-retry.lock"
+"""It also marks the folder as ours."""
+_USERS_LOCK = "users.lock"
+_FILE_SYSTEM_ENTRIES = {"lost+found"}
 
 
 def _resolved(path: Path) -> Path:
-    """One name for one place, so that all its users meet."""
+    """One name for one folder, so that all its users share the same locks."""
     return path.resolve()
 
 
 @define
 class EmbeddedPostgres:
-    """The PostgreSQL whose data are under `path`; a context manager that yields its URL.
+    """The PostgreSQL server whose data are under `path`; a context manager that yields its URL.
 
-    The data are durable. Only the user who started the server can connect, and as root the account
-    that PostgreSQL runs as. Every call blocks; none may overlap another on the same object. Errors
-    are `EmbeddedPostgresError`.
+    The data are durable. Only the user who started the server can connect, and the account that
+    PostgreSQL runs as. Every call blocks; calls on one object must not overlap.
+
+    Raises:
+        EmbeddedPostgresError: by `start` and `stop`; its subclasses say why.
     """
 
     path: Path = field(converter=_resolved)
     _cluster: Cluster | None = field(init=False, default=None)
     _usage: int | None = field(init=False, default=None)
-    """The open lock file that tells others that we use the server."""
+    """Descriptor of the users' lock, held while we use the server."""
 
     def __attrs_post_init__(self) -> None:
         if sys.platform == "win32":
             raise PlatformUnsupported(sys.platform)
 
     def start(self) -> str:
-        """Makes the cluster or starts it or joins its users; the connection URL for libpq.
+        """Creates, starts or joins the server; returns the connection URL for libpq.
 
-        Calling it again is safe, and brings a server back that has crashed.
+        Idempotent; a server that has crashed is started again.
         """
         wheel_bin_dir()
         try:
-            self._claim_folder()
-            with self._changing():
+            self._ensure_folder()
+            with self._start_stop_lock():
                 self._cluster = self._find_cluster()
                 if self._usage is None:
-                    self._usage = self._lock(_USERS, fcntl.LOCK_SH)
+                    self._usage = self._lock(_USERS_LOCK, fcntl.LOCK_SH)
                 try:
                     return server_url(self._cluster.ensure_running())
                 except BaseException:
                     with contextlib.suppress(EmbeddedPostgresError):
-                        self._leave(self._cluster)
+                        self._release(self._cluster)
                     raise
         except OSError as error:
             raise FolderRefused(self.path, str(error)) from error
 
     def stop(self) -> None:
-        """Stops the server unless others use it; without effect when it was not started here."""
+        """Stops the server unless others use it; does nothing if this object did not start it."""
         if self._cluster is None or self._usage is None:
             return
         try:
-            with self._changing():
-                self._leave(self._cluster)
+            with self._start_stop_lock():
+                self._release(self._cluster)
         except OSError as error:
             raise FolderRefused(self.path, str(error)) from error
 
@@ -115,8 +118,8 @@ class EmbeddedPostgres:
         """The server's process id; None when it does not run or was never started here."""
         return self._cluster.running_pid() if self._cluster else None
 
-    def _claim_folder(self) -> None:
-        """Makes the folder, or recognises it as ours; touches nothing of anybody else's."""
+    def _ensure_folder(self) -> None:
+        """Creates the folder, or recognises it as ours; changes nothing else."""
         path = self.path
         account = database_account(self.data_dir)
         require_enterable(path, account)
@@ -127,10 +130,11 @@ class EmbeddedPostgres:
         except FileExistsError:
             if not path.is_dir():
                 raise FolderRefused(path, "it is a file") from None
-            present = {entry.name for entry in path.iterdir()} - _MADE_BY_FILE_SYSTEMS
-            if present and _CHANGING not in present:
+            present = {entry.name for entry in path.iterdir()} - _FILE_SYSTEM_ENTRIES
+            if present and _START_STOP_LOCK not in present:
                 raise FolderRefused(
-                    path, "it is not empty and was not made by automation-retry; name another path"
+                    path,
+                    "it is not empty and was not created by automation-retry; use another path",
                 ) from None
         else:
             path.chmod(mode)  # whatever the umask
@@ -141,14 +145,14 @@ class EmbeddedPostgres:
         account = database_account(self.data_dir)
         return Cluster(self.path, account, runnable_bin_dir(account, self.path))
 
-    def _leave(self, cluster: Cluster) -> None:
-        """Gives up our use of the server, and stops it if nobody else uses it."""
+    def _release(self, cluster: Cluster) -> None:
+        """Releases our use of the server; its last user stops it."""
         if self._usage is not None:
-            # Closed, not unlocked: a forked process that inherited the lock keeps it.
+            # Closed rather than unlocked: a forked process that inherited the lock keeps it.
             os.close(self._usage)
             self._usage = None
         try:
-            last = self._lock(_USERS, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            last = self._lock(_USERS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
         try:
@@ -157,9 +161,9 @@ class EmbeddedPostgres:
             os.close(last)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Holds off every other process that would start or stop this server."""
-        descriptor = self._lock(_CHANGING, fcntl.LOCK_EX)
+    def _start_stop_lock(self) -> Iterator[None]:
+        """Prevents other processes from starting or stopping this server."""
+        descriptor = self._lock(_START_STOP_LOCK, fcntl.LOCK_EX)
         try:
             yield
         finally:

@@ -1,33 +1,18 @@
-"""Every port in this process's memory: complete, and gone with the process.
+"""A storage and a broker in this process's memory: complete, and gone with the process.
 
-Made for the tasks of one event loop, not for threads.
+For the tasks of one event loop, not for threads.
 """
 
-from automation_retry.adapters.memory.answers import MemoryIdempotencyKeys
-from automation_retry.adapters.memory.authenticator import MemoryAuthenticator
-from automation_retry.adapters.memory.delivery import MemoryBus, MemoryQueue
-from automation_retry.adapters.memory.directory import MemoryDirectory
-from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
-from automation_retry.adapters.memory.identities import Identities
-from automation_retry.adapters.memory.outbox import MemoryClaim, MemoryOutbox
-from automation_retry.adapters.memory.readiness import MemoryReadiness
+from automation_retry.adapters.broker_type import BrokerType
+from automation_retry.adapters.memory.broker import NAME, MemoryBroker, memory_broker
+from automation_retry.adapters.memory.storage import memory_storage
 from automation_retry.adapters.memory.store import MemoryStore
-from automation_retry.adapters.memory.unit_of_work import MemoryUnitOfWork
-from automation_retry.adapters.memory.waiting_messages import DeadLetter, WaitingMessages
+from automation_retry.adapters.storage_kind import StorageKind
 
-__all__ = [
-    "DeadLetter",
-    "Identities",
-    "MemoryAuthenticator",
-    "MemoryBus",
-    "MemoryClaim",
-    "MemoryDirectory",
-    "MemoryExecutionRepository",
-    "MemoryIdempotencyKeys",
-    "MemoryOutbox",
-    "MemoryQueue",
-    "MemoryReadiness",
-    "MemoryStore",
-    "MemoryUnitOfWork",
-    "WaitingMessages",
-]
+BROKER = BrokerType(
+    name=NAME,
+    storages=frozenset([StorageKind.MEMORY]),
+    new=lambda _variables, _storage, _kinds: memory_broker(),
+)
+
+__all__ = ["BROKER", "MemoryBroker", "MemoryStore", "memory_broker", "memory_storage"]

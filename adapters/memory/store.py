@@ -1,23 +1,21 @@
 """The committed state of all tenants."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from attrs import define, evolve, field
 
-from automation_retry.adapters.memory.answers import Answers
+from automation_retry.adapters.memory.idempotency_keys import IdempotencyRecords
 from automation_retry.adapters.memory.identities import Identities
 from automation_retry.adapters.memory.json_copy import own_copy
-from automation_retry.adapters.memory.message_address import MessageAddress
-from automation_retry.adapters.memory.waiting_messages import WaitingMessages
-from automation_retry.application import ExecutionNotFound, IdempotencyKey, Message
+from automation_retry.adapters.memory.outbox_messages import OutboxMessages
+from automation_retry.adapters.staging import Staged
+from automation_retry.application import ExecutionNotFound
 from automation_retry.domain import CLEARED, Execution, ExecutionStatus, FailedAttempt, Retry
 
 Key = tuple[UUID, UUID]
 """The tenant and the execution_id."""
-
-_NO_ANSWERS: Mapping[IdempotencyKey, Execution] = MappingProxyType({})
 
 
 def _key(subject: Execution | FailedAttempt) -> Key:
@@ -26,16 +24,16 @@ def _key(subject: Execution | FailedAttempt) -> Key:
 
 @define(eq=False)
 class MemoryStore:
-    """What is committed. Nothing here awaits, so each method is atomic among tasks.
+    """What is committed. No method awaits, so each is atomic among tasks.
 
-    The JSON values of executions are copied on their way in and out.
+    The JSON values of executions are copied on the way in and out.
     """
 
     _executions: dict[Key, Execution] = field(init=False, factory=dict)
     _failed_attempts: dict[Key, tuple[FailedAttempt, ...]] = field(init=False, factory=dict)
-    messages: WaitingMessages = field(init=False, factory=WaitingMessages)
+    messages: OutboxMessages = field(init=False, factory=OutboxMessages)
     identities: Identities = field(init=False, factory=Identities)
-    answers: Answers = field(init=False, factory=Answers)
+    answers: IdempotencyRecords = field(init=False, factory=IdempotencyRecords)
 
     def execution(self, tenant: UUID, execution_id: UUID) -> Execution:
         """Raises ExecutionNotFound when the tenant has no such execution."""
@@ -48,17 +46,16 @@ class MemoryStore:
         return sorted(archived, key=lambda one: one.attempt)
 
     def add(self, executions: Sequence[Execution]) -> None:
-        """Raises ValueError, and adds none, when one of the ids is taken."""
+        """Raises ValueError, and adds none, when one of the ids exists already."""
         new = {_key(execution): own_copy(execution) for execution in executions}
         if len(new) < len(executions) or new.keys() & self._executions.keys():
             raise ValueError("an execution with one of these ids exists already")
         self._executions |= new
 
     def report(self, result: Execution) -> bool:
-        """What an engine does: stores the outcome of a run, unless it is a late one.
+        """Stores the result of a run as an engine does, fenced by `retry_count`.
 
-        A result whose `retry_count` is not the stored one belongs to an attempt that is over: it
-        changes nothing and the answer is False, as for an unknown execution.
+        Returns False, and changes nothing, for another attempt or an unknown execution.
         """
         stored = self._executions.get(_key(result))
         if stored is None or stored.retry_count != result.retry_count:
@@ -67,26 +64,22 @@ class MemoryStore:
         return True
 
     def overwrite(self, execution: Execution) -> None:
-        """Stores an execution as it is, whatever was there, as an operator's SQL could."""
+        """Stores an execution unconditionally, as an operator's SQL could."""
         self._executions[_key(execution)] = own_copy(execution)
 
-    def commit(
-        self,
-        retries: Sequence[Retry],
-        messages: Sequence[Message],
-        answers: Mapping[IdempotencyKey, Execution] = _NO_ANSWERS,
-    ) -> frozenset[UUID]:
+    def commit(self, staged: Staged, at: datetime) -> frozenset[UUID]:
         """Writes the retries of unchanged executions with their messages; returns the other ids.
 
         Raises:
-            ValueError: an attempt or a message is there already; nothing was written.
+            ValueError: an attempt or a message exists already; nothing was written.
         """
-        if self.answers.taken(answers):
+        retries = staged.retries
+        if self.answers.any_kept(staged.answers):
             return frozenset(retry.execution.execution_id for retry in retries)
         won = [retry for retry in retries if self._unchanged(retry)]
         self._check_new_attempts(won)
         kept = {_key(retry.execution) for retry in won}
-        sent = [message for message in messages if MessageAddress.of(message).execution in kept]
+        sent = [one for one in staged.messages if (one.tenant, one.execution_id) in kept]
         self.messages.check_new(sent)
         changed = {_key(retry.execution): self._retried(retry.execution) for retry in won}
         self._executions |= changed
@@ -94,8 +87,8 @@ class MemoryStore:
             key = _key(retry.execution)
             archived = self._failed_attempts.get(key, ())
             self._failed_attempts[key] = (*archived, retry.failed_attempt)
-        self.messages.add(sent)
-        for idempotency_key, execution in answers.items():
+        self.messages.add(sent, at)
+        for idempotency_key, execution in staged.answers.items():
             if _key(execution) in kept:
                 self.answers.add(idempotency_key, execution)
         return frozenset(
@@ -128,6 +121,6 @@ class MemoryStore:
             keys.add(key)
 
     def _retried(self, retried: Execution) -> Execution:
-        """Takes over what a retry changes and leaves what others may have written meanwhile."""
+        """The stored execution with what a retry changes; the rest may have changed meanwhile."""
         changes = {name: getattr(retried, name) for name in ("status", "retry_count", *CLEARED)}
         return evolve(self._executions[_key(retried)], **changes)

@@ -1,19 +1,18 @@
-"""The connection to the cluster, and the one place where its errors become the application's."""
+"""The connection to the cluster, and the one place where driver errors become the application's."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 import nats.errors
 import orjson
 
-from automation_retry.adapters.nats.session import Answer, Question, Session
+from automation_retry.adapters.nats import BROKER
+from automation_retry.adapters.nats.session import Reply, Request, Session
 from automation_retry.adapters.nats.settings import NatsSettings
 from automation_retry.adapters.nats.streams import Stream
-from automation_retry.application import EngineUnavailable
-
-ENGINE: Final = "nats"
+from automation_retry.application import BrokerUnavailable
+from automation_retry.application.ports import Lifecycle
 
 _API = "$JS.API.STREAM"
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
@@ -21,90 +20,92 @@ _NAME_IN_USE = 10058
 _NOT_FOUND = 10059
 
 
-class NatsConnection:
-    """A connection to one cluster; made closed, for `open` to open.
+class NatsConnection(Lifecycle):
+    """A connection to one cluster, built closed. It connects on demand: NATS may be down any time.
 
-    NATS may be down at any time, when it is opened included: it is connected to when needed.
+    `close` takes a few seconds at most, even when NATS hangs.
     """
 
     def __init__(self, settings: NatsSettings) -> None:
-        """Connects to nothing."""
+        """Does not connect."""
         self.settings = settings
         self._is_open = False
         self._session: Session | None = None
-        self._beginning = asyncio.Lock()
+        self._connecting = asyncio.Lock()
 
     async def open(self) -> None:
         self._is_open = True
 
     async def close(self) -> None:
-        """Lets go of the connection, in a few seconds at most."""
         self._is_open = False
-        async with self._beginning:
+        async with self._connecting:
             session, self._session = self._session, None
         if session:
-            await session.end()
+            await session.close()
 
     @asynccontextmanager
-    async def session(self, stream: Stream, *, look_again: bool = False) -> AsyncIterator[Session]:
-        """A session in which `stream` was found fit, or was made; found again with `look_again`.
+    async def session(self, stream: Stream, *, recheck: bool = False) -> AsyncIterator[Session]:
+        """A session in which `stream` exists, created if need be, and is suitable.
+
+        A session remembers this of its streams; with `recheck` the server is asked again.
 
         Raises:
-            EngineUnavailable: NATS did not answer in time, or the stream is unfit.
+            BrokerUnavailable: NATS did not answer in time, or the stream is not suitable.
         """
-        session = await self._begun()
+        session = await self._connected()
         try:
-            if look_again or stream.name not in session.fit:
+            if recheck or stream.name not in session.checked:
                 await _require(session, stream)
-                session.fit.add(stream.name)
+                session.checked.add(stream.name)
             yield session
         except (nats.errors.Error, OSError) as error:
             await self._drop(session)
-            raise EngineUnavailable(ENGINE, self._reason(session, error)) from error
+            raise BrokerUnavailable(BROKER.name, self._reason(session, error)) from error
 
-    async def _begun(self) -> Session:
-        async with self._beginning:
+    async def _connected(self) -> Session:
+        async with self._connecting:
             if not self._is_open:
-                raise EngineUnavailable(ENGINE, "the connection is closed")
-            if self._session is None or self._session.over:
+                raise BrokerUnavailable(BROKER.name, "the connection is closed")
+            if self._session is None or self._session.closed:
                 session = Session(self.settings)
                 try:
-                    self._session = await session.begin()
+                    self._session = await session.connect()
                 except (nats.errors.Error, OSError) as error:
-                    raise EngineUnavailable(ENGINE, self._reason(session, error)) from error
+                    raise BrokerUnavailable(BROKER.name, self._reason(session, error)) from error
             return self._session
 
     async def _drop(self, session: Session) -> None:
         if self._session is session:
             self._session = None
-        await session.end()
+        await session.close()
 
     def _reason(self, session: Session, error: Exception) -> str:
-        """What went wrong, with what the driver said beside it."""
+        """The error, and the one that the server reported outside a reply."""
         reason = str(error) or f"no answer in {self.settings.timeout_s} s"
         return f"{reason} ({session.last_error!r})" if session.last_error else reason
 
 
 async def _require(session: Session, stream: Stream) -> None:
-    info = await _ask(session, "INFO", stream)
+    info = await _call(session, "INFO", stream)
     if _code(info) == _NOT_FOUND:
-        info = await _ask(session, "CREATE", stream, orjson.dumps(stream.config))
-    if _code(info) == _NAME_IN_USE:  # somebody else has made it meanwhile
-        info = await _ask(session, "INFO", stream)
+        info = await _call(session, "CREATE", stream, orjson.dumps(stream.config))
+    if _code(info) == _NAME_IN_USE:  # another process has created it meanwhile
+        info = await _call(session, "INFO", stream)
     if "error" in info:
         description = info["error"].get("description")
-        raise EngineUnavailable(ENGINE, f"there is no stream {stream.name}: {description}")
-    if faults := "; ".join(stream.faults(info["config"])):
-        raise EngineUnavailable(ENGINE, f"stream {stream.name} will not do: {faults}")
+        raise BrokerUnavailable(BROKER.name, f"there is no stream {stream.name}: {description}")
+    if problems := "; ".join(stream.problems(info["config"])):
+        raise BrokerUnavailable(BROKER.name, f"stream {stream.name} is not suitable: {problems}")
 
 
-async def _ask(session: Session, verb: str, stream: Stream, payload: bytes = b"") -> Answer:
-    [answer] = await session.ask(
-        [Question(subject=f"{_API}.{verb}.{stream.name}", payload=payload)]
+async def _call(session: Session, verb: str, stream: Stream, payload: bytes = b"") -> Reply:
+    """Calls JetStream's API: https://docs.nats.io/reference/reference-protocols/nats_api_reference."""
+    [reply] = await session.request(
+        [Request(subject=f"{_API}.{verb}.{stream.name}", payload=payload)]
     )
-    return answer
+    return reply
 
 
-def _code(answer: Answer) -> int | None:
-    code: int | None = answer.get("error", {}).get("err_code")
+def _code(reply: Reply) -> int | None:
+    code: int | None = reply.get("error", {}).get("err_code")
     return code

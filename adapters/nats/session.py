@@ -1,4 +1,4 @@
-"""One connection to one server: questions and their answers, until the first failure."""
+"""One connection to one server: requests and their replies, until the first failure."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from nats.aio.subscription import Subscription
 
 from automation_retry.adapters.nats.settings import NatsSettings
 
-Answer = Mapping[str, Any]
+Reply = Mapping[str, Any]
 
 _GRACE_S = 1.0
 
 
 @frozen(kw_only=True)
-class Question:
-    """A message that is answered in JSON."""
+class Request:
+    """A message to which JetStream replies in JSON."""
 
     subject: str
     payload: bytes = b""
@@ -29,7 +29,7 @@ class Question:
 
     @property
     def size(self) -> int:
-        """Its bytes as the server counts them against `max_payload`: headers and payload."""
+        """Bytes of headers and payload, as the server compares them with `max_payload`."""
         if not self.headers:
             return len(self.payload)
         lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
@@ -38,9 +38,9 @@ class Question:
 
 @define(eq=False)
 class Session:
-    """A connected client that is thrown away when it fails, and never reconnects by itself.
+    """A connected client that is closed when it fails and never reconnects by itself.
 
-    One that reconnects also sends what it had buffered, long after the hand-over was given up.
+    A client that reconnects also sends what it had buffered, long after the caller gave up.
     """
 
     _settings: NatsSettings
@@ -48,15 +48,15 @@ class Session:
     _subscription: Subscription | None = field(default=None, init=False)
     _inbox: str = field(default="", init=False)
     _numbers: "count[int]" = field(factory=count, init=False)
-    _answers: dict[str, asyncio.Future[Msg | None]] = field(factory=dict, init=False)
-    """What is waited for, by number; None is the end of the connection."""
+    _pending: dict[str, asyncio.Future[Msg | None]] = field(factory=dict, init=False)
+    """Requests without a reply, by number; the result is None when the connection ends."""
     last_error: Exception | None = field(default=None, init=False)
-    """Said beside the protocol, as when a permission is missing."""
-    fit: set[str] = field(factory=set, init=False)
-    """Names of the streams that were found fit in this session."""
+    """Reported by the server outside a reply, as when a permission is missing."""
+    checked: set[str] = field(factory=set, init=False)
+    """Names of the streams that were found suitable in this session."""
 
     @property
-    def over(self) -> bool:
+    def closed(self) -> bool:
         return self._client.is_closed
 
     @property
@@ -64,8 +64,8 @@ class Session:
         """In bytes."""
         return self._client.max_payload
 
-    async def begin(self) -> Self:
-        """Connects to the first server that answers; after an error there is nothing to end.
+    async def connect(self) -> Self:
+        """Connects to the first server that answers; after an error nothing needs to be closed.
 
         Raises:
             nats.errors.Error, OSError: none did.
@@ -78,88 +78,88 @@ class Session:
                     allow_reconnect=False,
                     max_reconnect_attempts=1,
                     reconnect_time_wait=0,
-                    # Never buffers for a connection that is not there.
+                    # Nothing is buffered while there is no connection.
                     pending_size=-1,
-                    error_cb=self._note,
-                    closed_cb=self._closed,
+                    error_cb=self._on_error,
+                    closed_cb=self._on_close,
                 )
                 self._inbox = self._client.new_inbox()
                 self._subscription = await self._client.subscribe(
-                    f"{self._inbox}.*", cb=self._answer
+                    f"{self._inbox}.*", cb=self._on_reply
                 )
         except BaseException:
-            await self.end()
+            await self.close()
             raise
         return self
 
-    async def end(self) -> None:
-        """Closes the connection; a server that reads no more does not hold it up."""
-        await self._closed()
-        if self._subscription and not self.over:
+    async def close(self) -> None:
+        """Closes the connection, in bounded time even when the server stops reading."""
+        await self._on_close()
+        if self._subscription and not self.closed:
             await self._subscription.unsubscribe()
-        # The client swallows cancellations while it closes, so it is waited for from outside.
+        # The client swallows cancellations while it closes, so this is a task with a timeout.
         closing = asyncio.ensure_future(self._client.close())
         await asyncio.wait({closing}, timeout=_GRACE_S)
         if not closing.done():
             self._abort()
             await asyncio.wait({closing}, timeout=_GRACE_S)
         if closing.done() and not closing.cancelled():
-            closing.exception()  # of no use to anybody, but asyncio would complain
+            closing.exception()  # retrieved, or asyncio logs it
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
-        """Sends all of them in their order, then waits for the answer to each.
+    async def request(self, requests: Sequence[Request]) -> Sequence[Reply]:
+        """Sends all requests in order, then waits for the reply to each.
 
         Raises:
-            nats.errors.Error, OSError: the connection ended, or an answer did not come in time;
-                the others may have been answered.
+            nats.errors.Error, OSError: the connection ended, or a reply did not come in time; the
+                other requests may have been served.
         """
-        waiting = dict[str, asyncio.Future[Msg | None]]()
+        pending = dict[str, asyncio.Future[Msg | None]]()
         try:
-            for question in questions:
+            for request in requests:
                 number = str(next(self._numbers))
-                waiting[number] = self._answers[number] = asyncio.Future()
+                pending[number] = self._pending[number] = asyncio.Future()
                 await self._client.publish(
-                    question.subject,
-                    question.payload,
+                    request.subject,
+                    request.payload,
                     reply=f"{self._inbox}.{number}",
-                    headers=dict(question.headers) or None,
+                    headers=dict(request.headers) or None,
                 )
             async with asyncio.timeout(self._settings.timeout_s):
-                messages = await asyncio.gather(*waiting.values())
+                messages = await asyncio.gather(*pending.values())
         finally:
-            for number in waiting:
-                self._answers.pop(number, None)
+            for number in pending:
+                self._pending.pop(number, None)
         return [_read(message) for message in messages]
 
-    async def _answer(self, message: Msg) -> None:
-        future = self._answers.get(message.subject.rpartition(".")[2])
+    async def _on_reply(self, message: Msg) -> None:
+        future = self._pending.get(message.subject.rpartition(".")[2])
         if future is not None and not future.done():
             future.set_result(message)
 
-    async def _closed(self) -> None:
-        for future in self._answers.values():
+    async def _on_close(self) -> None:
+        for future in self._pending.values():
             if not future.done():
                 future.set_result(None)
 
-    async def _note(self, error: Exception) -> None:
+    async def _on_error(self, error: Exception) -> None:
         self.last_error = error
 
     def _abort(self) -> None:
-        """Drops the connection with what is still to be sent; nats-py has no call for it."""
+        """Drops the connection with all unsent data; nats-py has no public call for it."""
         writer = getattr(self._client._transport, "_io_writer", None)  # noqa: SLF001
         if writer is not None:
             writer.transport.abort()
 
 
-def _read(message: Msg | None) -> Answer:
+def _read(message: Msg | None) -> Reply:
     if message is None:
         raise nats.errors.ConnectionClosedError
     if message.headers and message.headers.get("Status") == "503":
-        return {"error": {"description": "no stream takes its subject"}}
+        return {"error": {"description": "no stream has this subject"}}
     try:
-        answer = orjson.loads(message.data)
+        reply = orjson.loads(message.data)
     except orjson.JSONDecodeError:
-        answer = None
-    if not isinstance(answer, dict):  # from a subscriber who answers what is not meant for him
-        return {"error": {"description": "somebody else than JetStream answered"}}
-    return answer
+        reply = None
+    if not isinstance(reply, dict):  # from another subscriber of the subject
+        return {"error": {"description": "the reply is not from JetStream"}}
+    return reply

@@ -1,35 +1,30 @@
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from attrs import Attribute, field, frozen
-from attrs.validators import ge, gt, le, matches_re, min_len
+from attrs.validators import ge, gt, instance_of, le, matches_re, min_len
 
-_SUBJECT = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z"
-
-
-def _urls(given: str | Iterable[str]) -> tuple[str, ...]:
-    urls = given.split(",") if isinstance(given, str) else given
-    return tuple(url.strip() for url in urls if url.strip())
+SUBJECT: Final = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
+"""A subject without wildcards, matched in full."""
 
 
 @frozen(kw_only=True)
 class NatsSettings:
-    """Where NATS is, and how its streams are to keep what they are given."""
+    """Where NATS is, and the configuration of its streams."""
 
-    servers: tuple[str, ...] = field(converter=_urls, validator=min_len(1), repr=False)
-    """URLs of the servers of one cluster, as a list or with commas; they may hold passwords."""
-    subject_prefix: str = field(default="automation", validator=matches_re(_SUBJECT))
+    servers: tuple[str, ...] = field(validator=[instance_of(tuple), min_len(1)], repr=False)
+    """URLs of the servers of one cluster; they may hold passwords."""
+    subject_prefix: str = field(default="automation", validator=matches_re(SUBJECT))
     """Begins the subjects and, in capitals, the streams' names: `AUTOMATION_EXECUTIONS`."""
     replicas: int = field(default=1, validator=[ge(1), le(5)])
-    """On how many servers of the cluster each message is kept, at least."""
+    """The least number of servers of the cluster that keep each message."""
     duplicate_window_s: float = field(default=120, validator=gt(0))
-    """For so long, at least, a stream takes a message again without keeping it twice."""
+    """Seconds, at least, in which a stream does not store a message again that is sent again."""
     event_max_age_s: float = field(default=604_800, validator=ge(0))
-    """An event stream is made to keep events for so long, 0 for ever; jobs are kept until done."""
+    """Seconds for which a new event stream keeps events; 0 for ever. Jobs are kept until done."""
     event_source: str = field(default="automation-retry", validator=min_len(1))
-    """The CloudEvents `source`, a URI reference; with an event's id it is unique in the world."""
+    """The CloudEvents `source`, a URI reference; with an event's id it is globally unique."""
     timeout_s: float = field(default=5.0, validator=gt(0))
-    """After so many seconds without an answer NATS counts as unavailable."""
+    """Seconds without an answer after which NATS counts as unavailable."""
 
     @event_max_age_s.validator
     def _outlives_the_window(self, _attribute: "Attribute[Any]", max_age: float) -> None:

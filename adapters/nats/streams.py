@@ -1,4 +1,4 @@
-"""The two streams: how they are made, and what makes one that exists unfit.
+"""The two streams: how they are created, and when an existing one is suitable.
 
 Fields and units (ns) are those of JetStream's API:
 https://docs.nats.io/reference/reference-protocols/nats_api_reference
@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from automation_retry.adapters.nats.settings import NatsSettings
+from automation_retry.application import MessageKind
 
 _SECOND = 1_000_000_000
 _UNLIMITED = -1
@@ -18,14 +19,14 @@ _UNLIMITED = -1
 
 @frozen(kw_only=True)
 class Stream:
-    """A stream as this service needs it. Each tenant has a subject of its own in it."""
+    """A stream as this service needs it, with a subject for each tenant."""
 
     name: str
     subject: str
-    """What comes before the tenant."""
+    """Without the tenant, which follows it."""
     retention: str
     discard: str
-    """What goes when the operator has set a limit and it is reached: `new` or `old`."""
+    """Which messages are dropped at a limit that the operator has set: `new` or `old`."""
     max_age_s: float
     replicas: int
     duplicate_window_s: float
@@ -35,7 +36,7 @@ class Stream:
 
     @property
     def config(self) -> dict[str, Any]:
-        """To make it with."""
+        """The configuration with which it is created."""
         return {
             "name": self.name,
             "subjects": [self.subject_of("*")],
@@ -52,8 +53,8 @@ class Stream:
             "duplicate_window": int(self.duplicate_window_s * _SECOND),
         }
 
-    def faults(self, found: Mapping[str, Any]) -> Iterator[str]:
-        """What keeps a stream with this configuration from doing, for an operator to change."""
+    def problems(self, found: Mapping[str, Any]) -> Iterator[str]:
+        """Why a stream with the configuration `found` is not suitable, for an operator to fix."""
         for name in ("retention", "storage"):
             if found[name] != self.config[name]:
                 yield f"its {name} is {found[name]}, not {self.config[name]}"
@@ -69,10 +70,15 @@ class Stream:
         if found.get("no_ack"):
             yield "it acknowledges nothing (no_ack)"
         if self.discard == "new" and _drops(found):
-            yield "its limits (max_age, or discard old) throw away what nobody has done yet"
+            yield "its limits (max_age, or discard old) drop unprocessed messages"
 
 
-def job_stream(settings: NatsSettings) -> Stream:
+def streams(settings: NatsSettings) -> Mapping[MessageKind, Stream]:
+    """The stream of each kind of message."""
+    return {MessageKind.JOB: _job_stream(settings), MessageKind.EVENT: _event_stream(settings)}
+
+
+def _job_stream(settings: NatsSettings) -> Stream:
     """Keeps every job until a consumer has acknowledged it."""
     return Stream(
         name=_name(settings, "EXECUTIONS"),
@@ -85,7 +91,7 @@ def job_stream(settings: NatsSettings) -> Stream:
     )
 
 
-def event_stream(settings: NatsSettings) -> Stream:
+def _event_stream(settings: NatsSettings) -> Stream:
     """Keeps events for any number of listeners."""
     return Stream(
         name=_name(settings, "EVENTS"),
@@ -103,7 +109,7 @@ def _name(settings: NatsSettings, suffix: str) -> str:
 
 
 def _covers(pattern: str, subject: str) -> bool:
-    """Whether all that `subject` matches is matched by `pattern`; both may have wildcards."""
+    """Whether `pattern` matches all that `subject` matches; both may have wildcards."""
     for mine, its in zip_longest(pattern.split("."), subject.split(".")):
         if mine == ">" and its is not None:
             return True

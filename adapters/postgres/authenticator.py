@@ -8,15 +8,17 @@ import structlog
 from psycopg.rows import DictRow
 
 from automation_retry.adapters.api_keys import digest
-from automation_retry.adapters.postgres import statements
+from automation_retry.adapters.postgres.coalescing import Coalescer
 from automation_retry.adapters.postgres.database import Database
-from automation_retry.adapters.postgres.grouping import Grouping
+from automation_retry.adapters.postgres.sql import identity as sql
 from automation_retry.application import InvalidApiKey, StorageUnavailable
 from automation_retry.application.ports import Authenticator
 from automation_retry.domain import Permission, Principal
 
-Question = tuple[str, UUID | None]
+Credentials = tuple[str, UUID | None]
 """The digest of a key, and the tenant that it must belong to, if any."""
+
+_SETTLE_TIMEOUT_S = 5.0
 
 _log = structlog.get_logger()
 
@@ -24,26 +26,28 @@ _permission = lru_cache(maxsize=1024)(Permission)
 
 
 class PostgresAuthenticator(Authenticator):
-    """AlgaPSA's identity tables, asked in one statement for each request."""
+    """AlgaPSA's identity tables, read by one statement for each request."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # Each lives as long as somebody asks it.
-        self._asking = WeakValueDictionary[Question, Grouping[Question, DictRow | None]]()
-        self._touches: dict[UUID, asyncio.Task[None]] = {}
+        # Weak, so that each lives as long as a request uses it.
+        self._coalescers = WeakValueDictionary[
+            Credentials, Coalescer[Credentials, DictRow | None]
+        ]()
+        self._last_used_at_writes: dict[UUID, asyncio.Task[None]] = {}
 
     async def authenticate(self, api_key: str, tenant: UUID | None = None) -> Principal:
-        question = (digest(api_key), tenant)
-        ask = self._asking.get(question)
-        if ask is None:
-            ask = self._asking[question] = Grouping(self._answers, lambda _: ())
-        row = await ask(question)
+        credentials = (digest(api_key), tenant)
+        find = self._coalescers.get(credentials)
+        if find is None:
+            find = self._coalescers[credentials] = Coalescer(self._rows, lambda _: ())
+        row = await find(credentials)
         if row is None:
             raise InvalidApiKey("there is no such key")
         if row["refusal"] is not None:
             raise InvalidApiKey(f"{row['refusal']} (api_key_id {row['api_key_id']})")
-        if row["touch"]:
-            self._touch(row["tenant"], row["api_key_id"])
+        if row["last_used_at_is_old"]:
+            self._set_last_used_at(row["tenant"], row["api_key_id"])
         return Principal(
             tenant=row["tenant"],
             user_id=row["user_id"],
@@ -53,39 +57,45 @@ class PostgresAuthenticator(Authenticator):
             ),
         )
 
-    async def _answers(self, questions: Sequence[Question]) -> Sequence[DictRow | None]:
-        """One statement for all who ask the same at the same time, unless the key is counted.
+    async def _rows(self, batch: Sequence[Credentials]) -> Sequence[DictRow | None]:
+        """One query for equal credentials, unless each use of the key has to be counted.
 
-        It begins after all of them have asked, so a key that was revoked before lets nobody in.
+        It starts after all of the batch arrived, so none of them gets in by a key that was revoked
+        before.
         """
-        first = await self._row(questions[0])
-        if first is None or not first["counted"]:
-            return [first] * len(questions)
-        return [first, *[await self._row(question) for question in questions[1:]]]
+        first = await self._row(batch[0])
+        if first is None or not first["has_usage_limit"]:
+            return [first] * len(batch)
+        return [first, *[await self._row(credentials) for credentials in batch[1:]]]
 
-    async def _row(self, question: Question) -> DictRow | None:
-        key_digest, tenant = question
+    async def _row(self, credentials: Credentials) -> DictRow | None:
+        key_digest, tenant = credentials
         rows = await self._database.fetch(
-            statements.AUTHENTICATE, {"digest": key_digest, "tenant": tenant}
+            sql.AUTHENTICATE, {"digest": key_digest, "tenant": tenant}
         )
         return rows[0] if rows else None
 
-    def _touch(self, tenant: UUID, api_key_id: UUID) -> None:
-        """Writes `last_used_at` beside the request; one write at a time for a key."""
-        if api_key_id not in self._touches:
-            task = asyncio.create_task(self._write_touch(tenant, api_key_id))
-            self._touches[api_key_id] = task
-            task.add_done_callback(lambda _: self._touches.pop(api_key_id, None))
+    def _set_last_used_at(self, tenant: UUID, api_key_id: UUID) -> None:
+        """Writes `last_used_at` in the background; one write at a time for each key."""
+        if api_key_id not in self._last_used_at_writes:
+            task = asyncio.create_task(self._write_last_used_at(tenant, api_key_id))
+            self._last_used_at_writes[api_key_id] = task
+            task.add_done_callback(lambda _: self._last_used_at_writes.pop(api_key_id, None))
 
-    async def _write_touch(self, tenant: UUID, api_key_id: UUID) -> None:
+    async def _write_last_used_at(self, tenant: UUID, api_key_id: UUID) -> None:
         try:
             async with self._database.connection() as connection:
                 await connection.execute(
-                    statements.TOUCH_API_KEY, {"tenant": tenant, "api_key_id": api_key_id}
+                    sql.SET_LAST_USED_AT, {"tenant": tenant, "api_key_id": api_key_id}
                 )
         except StorageUnavailable as unavailable:
             _log.warning("last_used_at not written", reason=unavailable.reason)
 
     async def settle(self) -> None:
-        """Waits for the `last_used_at` that are being written."""
-        await asyncio.gather(*self._touches.values())
+        """Waits up to 5 s for pending writes of `last_used_at`, then cancels them."""
+        pending = set(self._last_used_at_writes.values())
+        if pending:
+            _, pending = await asyncio.wait(pending, timeout=_SETTLE_TIMEOUT_S)
+        for write in pending:
+            _log.warning("last_used_at not written", reason="the storage did not answer in time")
+            write.cancel()

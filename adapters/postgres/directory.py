@@ -5,16 +5,17 @@ from uuid import UUID
 from attrs import frozen
 
 from automation_retry.adapters.api_keys import digest, new_api_key
-from automation_retry.adapters.postgres import statements
-from automation_retry.adapters.postgres.database import Connection, Database
+from automation_retry.adapters.postgres.connection import Connection
+from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.adapters.postgres.sql import identity as sql
 from automation_retry.application.ports import ApiKey, Directory, NewId, User
 from automation_retry.domain import Permission
 
 
 @frozen
 class PostgresDirectory(Directory):
-    """AlgaPSA's identity tables in a database of one's own."""
+    """AlgaPSA's identity tables, in a database that AlgaPSA does not maintain."""
 
     database: Database
     new_id: NewId
@@ -29,10 +30,10 @@ class PostgresDirectory(Directory):
         permissions: frozenset[Permission],
     ) -> User:
         async with self.database.connection() as connection, connection.transaction():
-            # Names are not unique in these tables, so the look-ups below need it to themselves.
-            await connection.execute(statements.LOCK_DIRECTORY)
+            # Names are not unique in these tables: without the lock two callers could both add one.
+            await connection.execute(sql.LOCK_DIRECTORY)
             await connection.execute(
-                statements.ENSURE_TENANT,
+                sql.ENSURE_TENANT,
                 {"tenant": tenant, "company_name": company_name, "email": email},
             )
             user = await self._ensure_user(connection, tenant, username, email)
@@ -44,28 +45,26 @@ class PostgresDirectory(Directory):
     async def _ensure_user(
         self, connection: Connection, tenant: UUID, username: str, email: str
     ) -> User:
-        cursor = await connection.execute(
-            statements.FIND_USER, {"username": username, "tenant": tenant}
-        )
+        cursor = await connection.execute(sql.FIND_USER, {"username": username, "tenant": tenant})
         if row := await cursor.fetchone():
             return from_row(row, User)
         user = User(tenant=tenant, user_id=self.new_id(), username=username)
         await connection.execute(
-            statements.ADD_USER,
+            sql.ADD_USER,
             {"tenant": tenant, "user_id": user.user_id, "username": username, "email": email},
         )
         return user
 
     async def _ensure_role(self, connection: Connection, user: User) -> UUID:
         role = {"tenant": user.tenant, "role_name": f"automation-retry: {user.username}"}
-        cursor = await connection.execute(statements.FIND_ROLE, role)
+        cursor = await connection.execute(sql.FIND_ROLE, role)
         if row := await cursor.fetchone():
             role_id: UUID = row["role_id"]
         else:
             role_id = self.new_id()
-            await connection.execute(statements.ADD_ROLE, role | {"role_id": role_id})
+            await connection.execute(sql.ADD_ROLE, role | {"role_id": role_id})
         await connection.execute(
-            statements.ENSURE_USER_ROLE,
+            sql.ENSURE_USER_ROLE,
             {"tenant": user.tenant, "user_id": user.user_id, "role_id": role_id},
         )
         return role_id
@@ -78,16 +77,14 @@ class PostgresDirectory(Directory):
             "resource": permission.resource,
             "action": permission.action,
         }
-        cursor = await connection.execute(statements.FIND_PERMISSION, wanted)
+        cursor = await connection.execute(sql.FIND_PERMISSION, wanted)
         if row := await cursor.fetchone():
             permission_id: UUID = row["permission_id"]
         else:
             permission_id = self.new_id()
-            await connection.execute(
-                statements.ADD_PERMISSION, wanted | {"permission_id": permission_id}
-            )
+            await connection.execute(sql.ADD_PERMISSION, wanted | {"permission_id": permission_id})
         await connection.execute(
-            statements.GRANT,
+            sql.GRANT,
             {"tenant": tenant, "role_id": role_id, "permission_id": permission_id},
         )
 
@@ -103,7 +100,7 @@ class PostgresDirectory(Directory):
         plain = api_key or new_api_key()
         async with self.database.connection() as connection:
             await connection.execute(
-                statements.ADD_API_KEY,
+                sql.ADD_API_KEY,
                 {
                     "tenant": user.tenant,
                     "api_key_id": self.new_id(),
@@ -117,16 +114,14 @@ class PostgresDirectory(Directory):
         return plain
 
     async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
-        rows = await self.database.fetch(
-            statements.FIND_USER, {"username": username, "tenant": tenant}
-        )
+        rows = await self.database.fetch(sql.FIND_USER, {"username": username, "tenant": tenant})
         return [from_row(row, User) for row in rows]
 
     async def api_keys(self, tenant: UUID | None = None) -> Sequence[ApiKey]:
-        rows = await self.database.fetch(statements.API_KEYS, {"tenant": tenant})
+        rows = await self.database.fetch(sql.API_KEYS, {"tenant": tenant})
         return [from_row(row, ApiKey) for row in rows]
 
     async def revoke_api_key(self, api_key_id: UUID) -> bool:
         async with self.database.connection() as connection:
-            cursor = await connection.execute(statements.REVOKE_API_KEY, {"api_key_id": api_key_id})
+            cursor = await connection.execute(sql.REVOKE_API_KEY, {"api_key_id": api_key_id})
             return cursor.rowcount > 0

@@ -2,8 +2,8 @@ from datetime import datetime
 
 from attrs import frozen
 
-from automation_retry.adapters.postgres import statements
 from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.sql import idempotency_keys as sql
 from automation_retry.application.ports import IdempotencyKeys
 
 
@@ -16,6 +16,6 @@ class PostgresIdempotencyKeys(IdempotencyKeys):
     async def remove(self, before: datetime, limit: int) -> int:
         async with self.database.connection() as connection:
             cursor = await connection.execute(
-                statements.REMOVE_ANSWERS, {"before": before, "limit": limit}
+                sql.REMOVE_EXPIRED, {"before": before, "limit": limit}
             )
             return cursor.rowcount

@@ -1,21 +1,33 @@
-import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from attrs import frozen
 from psycopg.rows import DictRow
 
-from automation_retry.adapters.json_codec import message_from
-from automation_retry.adapters.postgres import statements
-from automation_retry.adapters.postgres.database import Connection, Database
+from automation_retry.adapters.postgres.connection import Connection
+from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.adapters.postgres.sql import outbox as sql
 from automation_retry.application import Message, MessageKind
 from automation_retry.application.ports import Backlog, Claim, DeadLetter, Outbox
 
 
+def _message(kind: MessageKind, row: Mapping[str, Any]) -> Message:
+    return Message(
+        id=row["id"],
+        kind=kind,
+        tenant=row["tenant"],
+        execution_id=row["execution_id"],
+        attempt=row["attempt"],
+        body=row["body"],
+    )
+
+
 @frozen
 class PostgresClaim(Claim):
-    """Rows locked by one transaction."""
+    """Rows that one transaction has locked."""
 
     messages: Sequence[Message]
     _kind: MessageKind
@@ -23,15 +35,15 @@ class PostgresClaim(Claim):
     _rows: Mapping[UUID, DictRow]
     """By the message's id."""
 
-    async def delivered(self, ids: Sequence[UUID]) -> None:
+    async def acknowledge(self, ids: Sequence[UUID]) -> None:
         await self._connection.execute(
-            statements.DELIVERED, {"places": [self._rows[id_]["place"] for id_ in ids]}
+            sql.ACKNOWLEDGE, {"places": [self._rows[id_]["place"] for id_ in ids]}
         )
 
-    async def refused(self, message_id: UUID, reason: str) -> None:
+    async def dead_letter(self, message_id: UUID, reason: str) -> None:
         row = self._rows[message_id]
         await self._connection.execute(
-            statements.REFUSED,
+            sql.DEAD_LETTER,
             {
                 "kind": self._kind.value,
                 "tenant": row["tenant"],
@@ -46,35 +58,24 @@ class PostgresClaim(Claim):
 class PostgresOutbox(Outbox):
     """The table `automation_outbox`; a claim is a transaction that holds its rows locked.
 
-    The transaction ends with the process, so nothing stays claimed by the dead.
+    The transaction ends with the process, so claims are released when the process dies.
     """
 
     database: Database
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def claim(self, kind: MessageKind, limit: int) -> AsyncIterator[PostgresClaim]:
         async with self.database.claiming() as connection:
-            await connection.execute(statements.BY_INDEX)
-            cursor = await connection.execute(
-                statements.CLAIM, {"kind": kind.value, "limit": limit}
-            )
+            await connection.execute(sql.PLAN_WITH_INDEXES)
+            cursor = await connection.execute(sql.CLAIM, {"kind": kind.value, "limit": limit})
             rows = await cursor.fetchall()
-            messages: list[Message] = []
-            unreadable: dict[UUID, str] = {}
-            for row in rows:
-                try:
-                    messages.append(message_from(kind, row["body"]))
-                except Exception as error:  # noqa: BLE001 - whatever is wrong with it, set it aside
-                    unreadable[row["id"]] = f"cannot be read: {error!r}"
-            claim = PostgresClaim(messages, kind, connection, {row["id"]: row for row in rows})
-            for message_id, reason in unreadable.items():
-                await claim.refused(message_id, reason)
-            yield claim
+            messages = [_message(kind, row) for row in rows]
+            yield PostgresClaim(messages, kind, connection, {row["id"]: row for row in rows})
 
     async def backlog(self) -> Sequence[Backlog]:
         found = {
             row["kind"]: from_row(row, Backlog)
-            for row in await self.database.fetch(statements.BACKLOG, {})
+            for row in await self.database.fetch(sql.BACKLOG, {})
         }
         return [
             found.get(kind.value) or Backlog(kind=kind, waiting=0, oldest_at=None, dead=0)
@@ -82,9 +83,12 @@ class PostgresOutbox(Outbox):
         ]
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        rows = await self.database.fetch(statements.DEAD_LETTERS, {"limit": limit})
-        return [from_row(row, DeadLetter) for row in rows]
+        rows = await self.database.fetch(sql.DEAD_LETTERS, {"limit": limit})
+        return [
+            DeadLetter(message=_message(MessageKind(row["kind"]), row), reason=row["reason"])
+            for row in rows
+        ]
 
-    async def retry_dead(self) -> int:
+    async def redrive(self) -> int:
         async with self.database.connection() as connection:
-            return (await connection.execute(statements.RETRY_DEAD)).rowcount
+            return (await connection.execute(sql.REDRIVE)).rowcount

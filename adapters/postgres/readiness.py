@@ -1,58 +1,34 @@
 from collections.abc import Sequence
-from typing import Protocol
 
 import psycopg
-from attrs import frozen
+from attrs import field, frozen
 from psycopg.rows import dict_row
 
-from automation_retry.adapters.postgres import statements
-from automation_retry.adapters.postgres.database import connection_info, translated_errors
+from automation_retry.adapters.postgres.connection import connection_info
+from automation_retry.adapters.postgres.errors import translated_errors
+from automation_retry.adapters.postgres.sql import readiness as sql
 from automation_retry.application import StorageUnavailable
-from automation_retry.application.ports import Outbox, Readiness
-
-
-class MigratedSchema(Protocol):
-    """Tables that `automation-retry migrate` makes."""
-
-    async def missing(self) -> list[str]:
-        """What it would still have to apply."""
-        ...
+from automation_retry.application.ports import Readiness
 
 
 @frozen
 class PostgresReadiness(Readiness):
-    """Reachable, migrated, and durable."""
+    """PostgreSQL is reachable and durable."""
 
-    url: str
-    schemas: Sequence[MigratedSchema]
-    outbox: Outbox
+    url: str = field(repr=False)
 
     async def problems(self) -> Sequence[str]:
         try:
-            # A connection of its own: settings of role and database reach only new sessions.
+            # A new connection: settings of role and database apply to new sessions only.
             with translated_errors():
                 async with await psycopg.AsyncConnection.connect(
                     connection_info(self.url), autocommit=True, row_factory=dict_row
                 ) as connection:
-                    cursor = await connection.execute(statements.DURABILITY)
+                    cursor = await connection.execute(sql.DURABILITY)
                     unsafe = [row["name"] for row in await cursor.fetchall()]
-            missing = [name for schema in self.schemas for name in await schema.missing()]
         except StorageUnavailable:
             return ["PostgreSQL does not answer."]
-        problems = [
+        return [
             f"PostgreSQL runs with {name} = off, so an acknowledged retry could be lost; set it on."
             for name in unsafe
-        ]
-        if missing:
-            problems.append(
-                f"The database lacks {', '.join(missing)}; run `automation-retry migrate`."
-            )
-        return problems
-
-    async def warnings(self) -> Sequence[str]:
-        return [
-            f"{backlog.dead} {backlog.kind.value} messages were refused by their engine; "
-            "see `automation-retry outbox status`."
-            for backlog in await self.outbox.backlog()
-            if backlog.dead
         ]

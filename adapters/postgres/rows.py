@@ -1,27 +1,28 @@
-"""Between rows and the domain: rows arrive typed by the driver, records leave as JSON."""
+"""Between rows and values: rows arrive typed by the driver, records leave as JSON."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import orjson
 from cattrs.preconf.orjson import make_converter
 from psycopg.types.json import Jsonb
 
-from automation_retry.adapters.json_codec import converter, kind_of, message_record
-from automation_retry.application import ExecutionJob, IdempotencyKey, Message
+from automation_retry.adapters.wire.json_values import converter
+from automation_retry.application import IdempotencyKey, Message
 from automation_retry.domain import CLEARED, Execution, Retry
 
 T = TypeVar("T")
 
 
 def _moment(value: datetime | str, _: Any = None) -> datetime:
-    # Columns come as datetimes in the session's zone; the times in logs are JSON.
+    # Columns arrive as datetimes in the session's time zone; the times in logs are JSON.
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-def _as_it_is(value: Any, _: Any) -> Any:
+def _unchanged(value: Any, _: Any) -> Any:
     return value
 
 
@@ -29,12 +30,12 @@ def _unless_none(structure: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda value, _: None if value is None else structure(value)
 
 
-# What the driver has typed already. Left to itself cattrs would look up for every value what to do
-# with it, and walk through all that the JSON of a payload holds.
+# Types that the driver returns already. Without these hooks cattrs would dispatch on every value,
+# and walk through all JSON of a payload.
 _TYPED = (UUID, UUID | None, str | None, Mapping[str, Any], Mapping[str, Any] | None)
 
 _rows = make_converter(detailed_validation=False)
-_rows.register_structure_hook_func(lambda cls: cls in _TYPED, _as_it_is)
+_rows.register_structure_hook_func(lambda cls: cls in _TYPED, _unchanged)
 _rows.register_structure_hook(datetime, _moment)
 _rows.register_structure_hook(datetime | None, _unless_none(_moment))
 _rows.register_structure_hook(int | None, _unless_none(int))
@@ -46,13 +47,18 @@ def from_row(row: Mapping[str, Any], cls: type[T]) -> T:
     return _rows.structure(row, cls)
 
 
+def execution_record(execution: Execution) -> Jsonb:
+    """The parameter of REPORT."""
+    return Jsonb(converter.unstructure(execution))
+
+
 def execution_records(executions: Iterable[Execution]) -> Jsonb:
-    """What ADD_EXECUTIONS reads."""
+    """The parameter of ADD_EXECUTIONS."""
     return Jsonb([converter.unstructure(execution) for execution in executions])
 
 
 def change_records(retries: Iterable[Retry]) -> Jsonb:
-    """What COMMIT reads of executions: the new values, and those that were read as `was_…`."""
+    """What COMMIT changes in executions: the new values, and as `was_…` those that were read."""
     return Jsonb([_change(retry) for retry in retries])
 
 
@@ -76,24 +82,24 @@ def _change(retry: Retry) -> dict[str, Any]:
 
 
 def message_records(messages: Iterable[Message]) -> Jsonb:
-    """What COMMIT reads of messages."""
-    return Jsonb([_message(message) for message in messages])
-
-
-def _message(message: Message) -> dict[str, Any]:
-    subject = message if isinstance(message, ExecutionJob) else message.retried
-    return {
-        "tenant": subject.tenant,
-        "id": message.id,
-        "kind": kind_of(message).value,
-        "execution_id": subject.execution_id,
-        "attempt": subject.attempt,
-        "body": message_record(message),
-    }
+    """The messages that COMMIT adds to the outbox."""
+    return Jsonb(
+        [
+            {
+                "tenant": message.tenant,
+                "id": message.id,
+                "kind": message.kind.value,
+                "execution_id": message.execution_id,
+                "attempt": message.attempt,
+                "body": orjson.Fragment(message.body),
+            }
+            for message in messages
+        ]
+    )
 
 
 def answer_records(answers: Iterable[tuple[IdempotencyKey, Execution]]) -> Jsonb:
-    """What COMMIT reads of idempotency keys."""
+    """The answers that COMMIT keeps for idempotency keys."""
     return Jsonb(
         [
             {

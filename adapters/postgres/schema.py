@@ -1,13 +1,15 @@
-"""Brings a database to the schema that this version needs."""
+"""The tables that this version needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import LiteralString
 
 from attrs import frozen
 
-from automation_retry.adapters.postgres import statements
-from automation_retry.adapters.postgres.database import Connection, Database
+from automation_retry.adapters.postgres.connection import Connection
+from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.sql import schema as sql
+from automation_retry.application.ports import Schema
 
 
 def _migrations() -> Iterator[tuple[str, LiteralString]]:
@@ -19,45 +21,32 @@ def _migrations() -> Iterator[tuple[str, LiteralString]]:
 
 
 @frozen
-class Schema:
-    """The migrations, and which of them a database already has."""
+class PostgresSchema(Schema):
+    """The migrations, each applied once, under an advisory lock and in one transaction."""
 
     database: Database
 
-    async def migrate(self) -> list[str]:
-        """Applies what is missing, each at most once, and returns the names.
-
-        All or nothing, under a lock, so that several may call it at once.
-
-        Raises:
-            StorageUnavailable: nothing was applied.
-        """
+    async def migrate(self) -> Sequence[str]:
         async with self.database.connection() as connection, connection.transaction():
-            # DDL may take longer than a request, and waits for whoever migrates already.
-            await connection.execute("SET LOCAL statement_timeout = 0")
-            await connection.execute("SET LOCAL lock_timeout = 0")
-            await connection.execute(statements.LOCK_MIGRATIONS)
-            await connection.execute(statements.CREATE_MIGRATIONS)
+            await connection.execute(sql.WITHOUT_TIMEOUTS)
+            await connection.execute(sql.LOCK_MIGRATIONS)
+            await connection.execute(sql.CREATE_MIGRATIONS)
             applied = await _applied(connection)
             missing = [(name, text) for name, text in _migrations() if name not in applied]
             for name, text in missing:
                 await connection.execute(text, prepare=False)
-                await connection.execute(statements.MIGRATION_APPLIED, {"name": name})
+                await connection.execute(sql.MARK_APPLIED, {"name": name})
             return [name for name, _ in missing]
 
-    async def missing(self) -> list[str]:
-        """The names of the migrations that the database does not have yet.
-
-        Raises:
-            StorageUnavailable: the database did not answer.
-        """
+    async def missing(self) -> Sequence[str]:
         async with self.database.connection() as connection:
-            cursor = await connection.execute(statements.MIGRATIONS_TABLE)
+            cursor = await connection.execute(sql.MIGRATIONS_EXIST)
             row = await cursor.fetchone()
-            applied = await _applied(connection) if row and row["made"] else frozenset()
+            exist = row is not None and row["migrations_exist"]
+            applied = await _applied(connection) if exist else frozenset()
         return [name for name, _ in _migrations() if name not in applied]
 
 
 async def _applied(connection: Connection) -> frozenset[str]:
-    cursor = await connection.execute(statements.APPLIED_MIGRATIONS)
+    cursor = await connection.execute(sql.APPLIED_MIGRATIONS)
     return frozenset([row["name"] for row in await cursor.fetchall()])

@@ -1,5 +1,6 @@
-"""Procrastinate's own tables, which it leaves to its users to make and to keep up to date."""
+"""Procrastinate's own tables, which its users have to create and upgrade."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, LiteralString
 
@@ -8,35 +9,37 @@ from attrs import frozen
 from procrastinate.schema import SchemaManager
 from psycopg.rows import dict_row, scalar_row
 
-from automation_retry.adapters.procrastinate.engine import Connect
+from automation_retry.adapters.procrastinate.connection import Connect
+from automation_retry.application.ports import Schema
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(4158023871920416323)"
 _STATE: Final = """
-SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS made,
+SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS created,
        to_regclass('automation_retry_procrastinate') IS NOT NULL AS ours
 """
 _CREATE: Final = "CREATE TABLE automation_retry_procrastinate (migration text PRIMARY KEY)"
 _APPLIED: Final = "SELECT migration FROM automation_retry_procrastinate"
-_MARK: Final = "INSERT INTO automation_retry_procrastinate SELECT unnest(%(names)s::text[])"
+_MARK: Final = """
+INSERT INTO automation_retry_procrastinate (migration) SELECT unnest(%(names)s::text[])
+"""
 
 
 @frozen
-class ProcrastinateSchema:
-    """Makes the tables, and upgrades those that it made when Procrastinate brings migrations.
+class ProcrastinateSchema(Schema):
+    """Creates the tables, and upgrades those that it created to a new version of Procrastinate.
 
-    Tables that were there before are somebody else's and stay as they are.
+    Tables that it did not create belong to another application and are left as they are.
     """
 
     connect: Connect
 
-    async def migrate(self) -> list[str]:
-        """Applies what is missing, under a lock, all or nothing; returns what was applied."""
+    async def migrate(self) -> Sequence[str]:
         async with self.connect() as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SET LOCAL lock_timeout = 0")
             await connection.execute(_LOCK)
             state = await _only_row(connection, _STATE)
-            if not state["made"]:
+            if not state["created"]:
                 await connection.execute(SchemaManager.get_schema(), prepare=False)
                 await connection.execute(_CREATE)
                 await connection.execute(_MARK, {"names": sorted(_migrations())})
@@ -45,11 +48,10 @@ class ProcrastinateSchema:
                 return []
             return await _upgrade(connection)
 
-    async def missing(self) -> list[str]:
-        """What `migrate` would apply."""
+    async def missing(self) -> Sequence[str]:
         async with self.connect() as connection:
             state = await _only_row(connection, _STATE)
-            if not state["made"]:
+            if not state["created"]:
                 return ["procrastinate"]
             return await _unapplied(connection) if state["ours"] else []
 

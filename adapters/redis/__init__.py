@@ -1,14 +1,26 @@
-"""Engine on Redis Streams (Redis ≥ 6.2): AlgaPSA's event bus, and a job queue beside it."""
+"""Broker on Redis Streams (Redis ≥ 6.2): AlgaPSA's event bus, and a job queue beside it."""
 
+from automation_retry.adapters.broker_type import BrokerType
 from automation_retry.adapters.extras import install_command
+from automation_retry.adapters.redis.variables import RedisVariables
+from automation_retry.adapters.storage_kind import EVERY_STORAGE
+from automation_retry.application import MessageKind
+from automation_retry.application.ports import BrokerBundle, Storage
 
-try:
-    import redis as _redis  # noqa: F401 - the driver, which has this package's name
-except ModuleNotFoundError as error:
-    raise ImportError(f"The redis engine needs its driver: {install_command('redis')}") from error
+__all__ = ["BROKER"]
 
-from automation_retry.adapters.redis.connection import RedisConnection
-from automation_retry.adapters.redis.delivery import RedisBus, RedisQueue
-from automation_retry.adapters.redis.settings import RedisSettings
 
-__all__ = ["RedisBus", "RedisConnection", "RedisQueue", "RedisSettings"]
+def _new(
+    variables: RedisVariables, _storage: Storage, kinds: frozenset[MessageKind]
+) -> BrokerBundle:
+    try:
+        from automation_retry.adapters.redis.broker import redis_broker
+    except ModuleNotFoundError as error:
+        needed = install_command(BROKER.name)
+        raise ImportError(f"The {BROKER.name} broker needs its driver: {needed}") from error
+    return redis_broker(variables.settings(), kinds=kinds)
+
+
+BROKER = BrokerType(
+    name="redis", storages=EVERY_STORAGE, variables=RedisVariables, driver="redis", new=_new
+)

@@ -6,7 +6,7 @@ EVENT_CHANNEL = "global"
 
 @frozen(kw_only=True)
 class RedisSettings:
-    """Where Redis is, and AlgaPSA's names and numbers for what is kept there."""
+    """Where Redis is, and AlgaPSA's names and limits for what is stored there."""
 
     url: str = field(repr=False)  # it may hold a password
     """`redis://`, `rediss://` or `unix://`."""
@@ -15,17 +15,20 @@ class RedisSettings:
     stream_prefix: str = "event-stream:"
     """AlgaPSA's `REDIS_EVENT_STREAM_PREFIX`."""
     stream_max_length: int = field(default=1000, validator=ge(1))
-    """About as many events are kept, read or not (`REDIS_STREAM_MAX_LENGTH`). Jobs are all kept."""
+    """The approximate number of events that are kept, read or not (`REDIS_STREAM_MAX_LENGTH`).
+    Jobs are all kept."""
     marker_ttl_s: float = field(default=86_400, validator=ge(1))
-    """For so long Redis remembers a message, so that handing it over again adds nothing."""
+    """Seconds in which a message that is sent again is not added again."""
     timeout_s: float = field(default=5.0, validator=gt(0))
-    """After so many seconds without an answer Redis counts as unavailable."""
+    """Seconds without an answer after which Redis counts as unavailable."""
     max_message_bytes: int = field(default=1_048_576, validator=ge(1))
-    """Larger messages are refused. Redis lets `proto-max-bulk-len` be no less than the default."""
+    """Larger messages are refused. The default is the least that `proto-max-bulk-len` can be."""
 
     @property
     def job_stream(self) -> str:
+        """The key of the stream."""
         return f"{self.prefix}automation:executions"
 
     def event_stream(self, event_type: str) -> str:
+        """The key of the stream of one type of events."""
         return f"{self.prefix}{self.stream_prefix}{EVENT_CHANNEL}:{event_type}"

@@ -1,25 +1,28 @@
 """What the use cases need from outside. Adapters subclass these protocols."""
 
-from automation_retry.application.ports.access import (
-    ApiKey,
-    Authenticator,
-    Authorizer,
-    Directory,
-    User,
-)
-from automation_retry.application.ports.ambient import Clock, NewId, NewUnitOfWork
-from automation_retry.application.ports.delivery import EventBus, ExecutionQueue
-from automation_retry.application.ports.execution_repository import ExecutionRepository, Page
+from automation_retry.application.ports.authenticator import Authenticator
+from automation_retry.application.ports.authorizer import Authorizer
+from automation_retry.application.ports.broker import Broker, BrokerBundle
+from automation_retry.application.ports.clock import Clock, NewId
+from automation_retry.application.ports.directory import ApiKey, Directory, User
+from automation_retry.application.ports.event_bus import EventBus
+from automation_retry.application.ports.execution_queue import ExecutionQueue
+from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.application.ports.idempotency_keys import IdempotencyKeys
+from automation_retry.application.ports.lifecycle import Lifecycle
 from automation_retry.application.ports.outbox import Backlog, Claim, DeadLetter, Outbox
 from automation_retry.application.ports.readiness import Readiness
-from automation_retry.application.ports.unit_of_work import UnitOfWork
+from automation_retry.application.ports.schema import Schema
+from automation_retry.application.ports.storage import Storage
+from automation_retry.application.ports.unit_of_work import NewUnitOfWork, UnitOfWork
 
 __all__ = [
     "ApiKey",
     "Authenticator",
     "Authorizer",
     "Backlog",
+    "Broker",
+    "BrokerBundle",
     "Claim",
     "Clock",
     "DeadLetter",
@@ -28,11 +31,13 @@ __all__ = [
     "ExecutionQueue",
     "ExecutionRepository",
     "IdempotencyKeys",
+    "Lifecycle",
     "NewId",
     "NewUnitOfWork",
     "Outbox",
-    "Page",
     "Readiness",
+    "Schema",
+    "Storage",
     "UnitOfWork",
     "User",
 ]

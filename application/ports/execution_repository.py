@@ -1,26 +1,13 @@
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 from uuid import UUID
 
-from attrs import frozen
-
+from automation_retry.application.paging import Page, PageRequest
 from automation_retry.domain import Execution, FailedAttempt
-
-Item = TypeVar("Item")
-
-
-@frozen(kw_only=True)
-class Page(Generic[Item]):
-    """One page of a listing; `total` counts all of it."""
-
-    items: Sequence[Item]
-    page: int
-    limit: int
-    total: int
 
 
 class ExecutionRepository(Protocol):
-    """The executions of all tenants, each reachable only through its own."""
+    """The executions of all tenants; each is accessible only through its tenant."""
 
     async def get(self, tenant: UUID, execution_id: UUID) -> Execution:
         """The execution as last committed.
@@ -32,9 +19,9 @@ class ExecutionRepository(Protocol):
         ...
 
     async def failed_attempts(
-        self, tenant: UUID, execution_id: UUID, *, page: int, limit: int
+        self, tenant: UUID, execution_id: UUID, request: PageRequest
     ) -> Page[FailedAttempt]:
-        """The archived attempts of an execution, newest first; `page` counts from 1.
+        """A page of the archived attempts of an execution, newest first.
 
         Raises:
             ExecutionNotFound: the tenant has no such execution.
@@ -43,10 +30,24 @@ class ExecutionRepository(Protocol):
         ...
 
     async def add(self, executions: Sequence[Execution]) -> None:
-        """Stores new executions, all or none: an engine's move, for seeds and tests.
+        """Stores new executions, all or none. For seeding: it is the engine that creates them.
 
         Raises:
-            ValueError: one of the ids is taken.
+            ValueError: one of the ids exists already.
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def report(self, result: Execution) -> bool:
+        """Stores the result of a run as an engine does, `WHERE retry_count = <the result's>`.
+
+        For engines in the same process, such as the demo's.
+
+        Returns:
+            Whether it was stored; False when it belongs to an older attempt, or when there is no
+            such execution.
+
+        Raises:
             StorageUnavailable: the storage did not answer.
         """
         ...

@@ -6,9 +6,9 @@ class IdempotencyKeys(Protocol):
     """The answers that are kept for idempotency keys."""
 
     async def remove(self, before: datetime, limit: int) -> int:
-        """Removes up to `limit` answers of retries before that moment; how many there were.
+        """Removes up to `limit` records of retries until `before`; returns their number.
 
         Raises:
-            StorageUnavailable: nothing was removed, or it will be found removed later.
+            StorageUnavailable: the storage did not answer.
         """
         ...

@@ -10,21 +10,21 @@ from automation_retry.application.messages import Message, MessageKind
 
 
 class Claim(Protocol):
-    """Messages lent to one relay. What is not settled when the context ends is given back."""
+    """Messages claimed by one relay. What is not settled when the context ends is released."""
 
     messages: Sequence[Message]
     """All of one kind, oldest first, at most one of each execution."""
 
-    async def delivered(self, ids: Sequence[UUID]) -> None:
-        """Removes messages that the engine acknowledged.
+    async def acknowledge(self, ids: Sequence[UUID]) -> None:
+        """Removes messages that the broker acknowledged.
 
         Raises:
-            StorageUnavailable: they will be claimed and delivered again.
+            StorageUnavailable: they will be claimed and sent again.
         """
         ...
 
-    async def refused(self, message_id: UUID, reason: str) -> None:
-        """Sets a message aside as a dead letter, with the engine's reason; it blocks no other.
+    async def dead_letter(self, message_id: UUID, reason: str) -> None:
+        """Turns a message into a dead letter, with the broker's reason; it blocks no other.
 
         Raises:
             StorageUnavailable: it will be claimed again.
@@ -34,39 +34,35 @@ class Claim(Protocol):
 
 @frozen(kw_only=True)
 class Backlog:
-    """What lies in the outbox of one kind of message."""
+    """The messages of one kind in the outbox."""
 
     kind: MessageKind
     waiting: int
     """Committed and not yet delivered."""
     oldest_at: datetime | None
-    """When the oldest of them was committed."""
+    """When the oldest of the waiting was committed."""
     dead: int
-    """Refused by the engine for good."""
+    """The number of dead letters."""
 
 
 @frozen(kw_only=True)
 class DeadLetter:
-    """A message that an engine refused, and why."""
+    """A message that a broker refused, and its reason."""
 
-    tenant: UUID
-    id: UUID
-    kind: MessageKind
-    execution_id: UUID
-    attempt: int
+    message: Message
     reason: str
 
 
 class Outbox(Protocol):
-    """Committed messages that still have to be handed to an engine."""
+    """Committed messages that are not yet delivered."""
 
     def claim(self, kind: MessageKind, limit: int) -> AbstractAsyncContextManager[Claim]:
-        """Lends up to `limit` messages of a kind to the caller alone.
+        """Claims up to `limit` messages of a kind for the caller alone.
 
-        What is claimed elsewhere is passed over, never waited for. A message is lent only after
-        those of earlier attempts of the same execution and kind were delivered or refused. What was
-        settled becomes lasting when the context ends without an error; after an error, or the
-        death of the process, everything is given back.
+        Skips what is claimed elsewhere and never waits for it. A message is claimed only after
+        those of earlier attempts of the same execution and kind were delivered or dead-lettered.
+        What was settled is committed when the context ends without an error; after an error, or
+        the death of the process, everything is released.
 
         Raises:
             StorageUnavailable: the storage did not answer.
@@ -74,7 +70,7 @@ class Outbox(Protocol):
         ...
 
     async def backlog(self) -> Sequence[Backlog]:
-        """How much waits and how much is dead, for each kind.
+        """The number of waiting messages and of dead letters of each kind.
 
         Raises:
             StorageUnavailable: the storage did not answer.
@@ -82,15 +78,15 @@ class Outbox(Protocol):
         ...
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        """Up to `limit` dead letters, those that died first first.
+        """Up to `limit` dead letters, the oldest first.
 
         Raises:
             StorageUnavailable: the storage did not answer.
         """
         ...
 
-    async def retry_dead(self) -> int:
-        """Makes all dead letters wait for delivery again; how many there were.
+    async def redrive(self) -> int:
+        """Makes all dead letters wait for delivery again; returns their number.
 
         Raises:
             StorageUnavailable: nothing changed.

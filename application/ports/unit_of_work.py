@@ -1,10 +1,12 @@
+from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
 from automation_retry.application.idempotency import IdempotencyKey
-from automation_retry.application.ports.delivery import EventBus, ExecutionQueue
+from automation_retry.application.ports.event_bus import EventBus
+from automation_retry.application.ports.execution_queue import ExecutionQueue
 from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.domain import Execution, Retry
 
@@ -42,21 +44,27 @@ class UnitOfWork(Protocol):
         ...
 
     def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
-        """Stages the execution's new state and the archived attempt, and the answer for `key`."""
+        """Stages the execution's new state, the archived attempt, and the answer for `key`."""
         ...
 
     async def commit(self) -> frozenset[UUID]:
-        """Writes everything staged as one atomic change and returns the ids that lost a race.
+        """Writes everything staged as one atomic change; returns the ids that lost their race.
 
-        Jobs and events are written with the recorded retry of their execution; without one, not.
+        Jobs and events are written together with the recorded retry of their execution, and not
+        without it.
 
-        An execution that changed since it was read is left as it is, together with its attempt,
-        job and event; the others are written. So of concurrent retries of one execution exactly
-        one wins. Where a key was given an answer by somebody else meanwhile, all of them lost.
+        An execution that changed since it was read loses (compare-and-swap): it is left as it is,
+        and its attempt, job and event are not written; the others are. So of concurrent retries of
+        one execution exactly one wins. Where somebody else committed an answer for a key of this
+        unit of work meanwhile, all of its executions lose.
 
         Raises:
-            ValueError: an attempt of that number was archived already, as after somebody set
+            ValueError: an attempt of that number is archived already, as after somebody set
                 `retry_count` back; nothing was written.
             StorageUnavailable: the outcome is unknown, all or nothing.
         """
         ...
+
+
+NewUnitOfWork = Callable[[], UnitOfWork]
+"""Creates a unit of work, to be entered once."""

@@ -1,4 +1,4 @@
-"""The real service for a made-up tenant, with a made-up engine."""
+"""The real service for an invented tenant, with a simulated engine."""
 
 from automation_retry.entrypoints.demo.command import run_demo, serve_memory
 

@@ -11,22 +11,24 @@ from attrs import define, field, frozen
 
 from automation_retry.adapters.api_keys import new_api_key
 from automation_retry.adapters.embedded import enterable_path
-from automation_retry.adapters.json_codec import converter
-from automation_retry.application import ExecutionNotFound
-from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus, Permission
+from automation_retry.adapters.wire.json_values import converter
+from automation_retry.application import ExecutionNotFound, MessageKind
+from automation_retry.application.ports import Directory, ExecutionRepository
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus
 from automation_retry.entrypoints.clock import new_id, utc_now
 from automation_retry.entrypoints.container import Container
-from automation_retry.entrypoints.demo.engine import memory_engine, procrastinate_engine
+from automation_retry.entrypoints.demo.consumers import consuming
+from automation_retry.entrypoints.demo.engine import DemoEngine, log_event
 from automation_retry.entrypoints.demo.executions import COUNT, execution, execution_id, executions
 from automation_retry.entrypoints.lifecycle import migrate_database, running_database
 from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.server import address_of, serve_here
-from automation_retry.entrypoints.settings import PREFIX, Settings, StorageKind, read_settings
+from automation_retry.entrypoints.settings import PREFIX, Settings, read_settings
 
 
 @frozen(kw_only=True)
 class DemoTenant:
-    """Who may come in; kept beside the data, so that the keys stay the same."""
+    """The demo's tenant and its API keys; stored beside its data, so that they outlive a start."""
 
     tenant: UUID = field(factory=new_id)
     operator_key: str = field(factory=new_api_key)
@@ -52,14 +54,14 @@ def run_demo(data: Path, listening: socket.socket) -> None:
     with running_database(settings) as running:
         asyncio.run(migrate_database(running))
         demo = _Demo(tenant, listening)
-        serve_here(running, listening, surroundings=demo.alive, on_started=demo.greet)
+        serve_here(running, listening, surroundings=demo.running, on_started=demo.greet)
     click.echo("The demo has ended; its data are kept.")
 
 
 def serve_memory(settings: Settings, listening: socket.socket) -> None:
-    """Serves from memory. Nobody could get in from outside, so it starts with the demo's tenant."""
+    """Serves from memory, with the demo's tenant: nobody could create a key from outside."""
     demo = _Demo(DemoTenant(), listening)
-    serve_here(settings, listening, surroundings=demo.alive, on_started=demo.greet)
+    serve_here(settings, listening, surroundings=demo.running, on_started=demo.greet)
 
 
 def _kept_tenant(file: Path) -> DemoTenant:
@@ -79,42 +81,32 @@ class _Demo:
     _failed: UUID | None = field(default=None, init=False)
 
     @asynccontextmanager
-    async def alive(self, container: Container) -> AsyncIterator[None]:
-        """The demo's tenant and its engine, around a running service."""
-        await self._make_users(container)
-        self._failed = await self._make_executions(container)
-        database_url = container.settings().database_url
-        engine = (
-            memory_engine(container.memory_store(), container.memory_queue())
-            if database_url.kind is StorageKind.MEMORY
-            else procrastinate_engine(database_url.text)
-        )
-        async with engine:
+    async def running(self, container: Container) -> AsyncIterator[None]:
+        """Creates the tenant where it is missing, and runs its engine beside the service."""
+        storage = container.storage()
+        await self._create_users(storage.directory)
+        self._failed = await self._create_executions(storage.executions)
+        engine = DemoEngine(storage.executions, utc_now)
+        handlers = {MessageKind.JOB: engine.execute, MessageKind.EVENT: log_event}
+        async with consuming(container, handlers):
             yield
 
-    async def _make_users(self, container: Container) -> None:
+    async def _create_users(self, directory: Directory) -> None:
         for username, api_key, permissions in (
             ("operator", self.tenant.operator_key, {AUTOMATION_EXECUTE, AUTOMATION_READ}),
             ("viewer", self.tenant.viewer_key, {AUTOMATION_READ}),
         ):
-            await self._make_user(container, username, api_key, frozenset(permissions))
+            user = await directory.ensure_user(
+                tenant=self.tenant.tenant,
+                company_name="Demo MSP",
+                username=username,
+                email=f"{username}@demo.example",
+                permissions=frozenset(permissions),
+            )
+            await directory.create_api_key(user=user, description="demo", api_key=api_key)
 
-    async def _make_user(
-        self, container: Container, username: str, api_key: str, permissions: frozenset[Permission]
-    ) -> None:
-        directory = container.directory()
-        user = await directory.ensure_user(
-            tenant=self.tenant.tenant,
-            company_name="Demo MSP",
-            username=username,
-            email=f"{username}@demo.example",
-            permissions=permissions,
-        )
-        await directory.create_api_key(user=user, description="demo", api_key=api_key)
-
-    async def _make_executions(self, container: Container) -> UUID:
-        """Makes the executions where they are missing; the id of one that is failed now."""
-        repository = container.executions()
+    async def _create_executions(self, repository: ExecutionRepository) -> UUID:
+        """Creates the executions where they are missing; the id of one that is failed now."""
         tenant, now = self.tenant.tenant, utc_now()
         number = 0
         while True:

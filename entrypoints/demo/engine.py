@@ -1,178 +1,105 @@
-"""Automation engines for the demo: they take jobs and report results as an outside engine would.
+"""An automation engine for the demo: it takes jobs and reports results as a real one would.
 
-They know only what this service promises: the job, the table, and the fence by `retry_count`.
+It relies only on what the service promises: the job, the execution, and the fence by `retry_count`.
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-import procrastinate
-import psycopg
 import structlog
-from attrs import evolve
+from attrs import evolve, frozen
 
-from automation_retry.adapters.memory import MemoryQueue, MemoryStore
-from automation_retry.application import ExecutionJob
-from automation_retry.domain import ExecutionStatus
-from automation_retry.entrypoints.clock import utc_now
+from automation_retry.application import ExecutionNotFound
+from automation_retry.application.ports import Clock, ExecutionRepository
+from automation_retry.domain import Execution, ExecutionStatus
 from automation_retry.entrypoints.demo.executions import fault
 
 _log = structlog.get_logger()
 
-_LONGEST_SILENCE_S = 30
-_SHARE_OF_SUCCESS = 0.75
-
-START: Final = """
-UPDATE automation_executions SET status = 'running'
-WHERE tenant = %(tenant)s AND execution_id = %(execution_id)s
-  AND retry_count = %(attempt)s AND status IN ('pending', 'running')
-"""
-
-COMPLETE: Final = """
-UPDATE automation_executions
-SET status = 'completed', completed_at = now(), actions_successful = actions_total,
-    duration_ms = extract(epoch FROM now() - started_at) * 1000
-WHERE tenant = %(tenant)s AND execution_id = %(execution_id)s
-  AND retry_count = %(attempt)s AND status = 'running'
-"""
-
-FAIL: Final = """
-UPDATE automation_executions
-SET status = 'failed', completed_at = now(), actions_successful = actions_total - 1,
-    actions_failed = 1, failed_action_index = actions_total - 1,
-    duration_ms = extract(epoch FROM now() - started_at) * 1000,
-    error_message = %(message)s, error_stack = %(stack)s
-WHERE tenant = %(tenant)s AND execution_id = %(execution_id)s
-  AND retry_count = %(attempt)s AND status = 'running'
-"""
+_SUCCESS_RATE = 0.75
+_SHORTEST_S, _LONGEST_S = 1.0, 2.0
+_PENDING = {ExecutionStatus.PENDING, ExecutionStatus.RUNNING}
+"""One that is running was begun by an engine that died: its job was queued again."""
 
 
-def _outcome() -> tuple[bool, float]:
-    """Whether a run succeeds, and how many seconds it takes."""
-    return random.random() < _SHARE_OF_SUCCESS, random.uniform(1.0, 2.0)  # noqa: S311 - not for secrets
+@frozen
+class DemoEngine:
+    """Three of four runs succeed, after one to two seconds."""
 
+    _executions: ExecutionRepository
+    _clock: Clock
 
-@asynccontextmanager
-async def procrastinate_engine(url: str) -> AsyncIterator[None]:
-    """A Procrastinate worker that runs jobs and hears events until the context ends."""
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url, max_size=4))
-
-    @app.task(name="automation.execute_execution", queue="automation.executions")
-    async def execute(**job: Any) -> None:
-        await _run(url, job)
-
-    @app.task(name="automation.execution.retried", queue="automation.events")
-    async def hear(**event: Any) -> None:
-        payload = event["payload"]
-        _log.info("demo listener heard", event_type=event["eventType"],
-                  execution_id=payload["executionId"], attempt=payload["attempt"])  # fmt: skip
-
-    async with app.open_async():
-        work = asyncio.create_task(
-            app.run_worker_async(
-                concurrency=4,
-                fetch_job_polling_interval=1,
-                install_signal_handlers=False,
-                shutdown_graceful_timeout=5,
-                delete_jobs="successful",
-            )
-        )
-        rescue = asyncio.create_task(_rescue_stalled(app))
-        try:
-            yield
-        finally:
-            rescue.cancel()
-            work.cancel()
-            await asyncio.gather(work, rescue, return_exceptions=True)
-
-
-async def _rescue_stalled(app: procrastinate.App) -> None:
-    """Queues again what a worker that died had begun; the fence makes a second run harmless."""
-    while True:
-        with contextlib.suppress(procrastinate.exceptions.ConnectorException):
-            for job in await app.job_manager.get_stalled_jobs(
-                seconds_since_heartbeat=_LONGEST_SILENCE_S
-            ):
-                await app.job_manager.retry_job(job)
-        await asyncio.sleep(5)
-
-
-async def _run(url: str, job: Mapping[str, Any]) -> None:
-    succeeds, seconds = _outcome()
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        started = await connection.execute(START, job)
-        if not started.rowcount:
-            _log.info("demo engine drops a stale job", execution_id=job["execution_id"],
-                      attempt=job["attempt"])  # fmt: skip
+    async def execute(self, job: Mapping[str, Any]) -> None:
+        """Runs the execution of a job, unless the job is out of date."""
+        about = {"execution_id": job["execution_id"], "attempt": job["attempt"]}
+        pending = await self._find(job, _PENDING)
+        if pending is None or not await self._executions.report(
+            evolve(pending, status=ExecutionStatus.RUNNING)
+        ):
+            _log.info("demo engine drops a stale job", **about)
             return
-        _log.info("demo engine runs", execution_id=job["execution_id"], attempt=job["attempt"])
-        await asyncio.sleep(seconds)
-        wrong = fault(UUID(job["execution_id"]).int)
-        await connection.execute(
-            COMPLETE if succeeds else FAIL,
-            {**job, "message": wrong.message, "stack": wrong.stack},
-        )
-    _log.info("demo engine reports", execution_id=job["execution_id"], attempt=job["attempt"],
-              status="completed" if succeeds else "failed")  # fmt: skip
+        _log.info("demo engine runs", **about)
+        await asyncio.sleep(random.uniform(_SHORTEST_S, _LONGEST_S))  # noqa: S311 - not for secrets
+        # Read again: the job may have been queued twice, or somebody may have cancelled it.
+        running = await self._find(job, {ExecutionStatus.RUNNING})
+        if running is None:
+            return
+        succeeds = random.random() < _SUCCESS_RATE  # noqa: S311
+        result = (_completed if succeeds else _failed)(running, self._clock())
+        if await self._executions.report(result):
+            _log.info("demo engine reports", **about, status=result.status.value)
+
+    async def _find(
+        self, job: Mapping[str, Any], statuses: set[ExecutionStatus]
+    ) -> Execution | None:
+        """The execution of the job, if it is in one of these states in the job's attempt."""
+        try:
+            found = await self._executions.get(UUID(job["tenant"]), UUID(job["execution_id"]))
+        except ExecutionNotFound:
+            return None
+        return found if found.retry_count == job["attempt"] and found.status in statuses else None
 
 
-@asynccontextmanager
-async def memory_engine(store: MemoryStore, queue: MemoryQueue) -> AsyncIterator[None]:
-    """The same, for a service in memory."""
-    running: set[asyncio.Task[None]] = set()
-
-    async def take(job: ExecutionJob) -> None:
-        task = asyncio.create_task(_run_in_memory(store, job))
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    queue.subscribe(take)
-    try:
-        yield
-    finally:
-        queue.unsubscribe(take)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-
-async def _run_in_memory(store: MemoryStore, job: ExecutionJob) -> None:
-    succeeds, seconds = _outcome()
-    started = evolve(
-        store.execution(job.tenant, job.execution_id),
-        status=ExecutionStatus.RUNNING,
-        retry_count=job.attempt,
+def _completed(running: Execution, at: datetime) -> Execution:
+    return evolve(
+        running,
+        status=ExecutionStatus.COMPLETED,
+        completed_at=at,
+        duration_ms=_duration_ms(running, at),
+        actions_successful=running.actions_total,
     )
-    if not store.report(started):
-        return
-    await asyncio.sleep(seconds)
-    ended = utc_now()
-    spent_ms = (ended - started.started_at).total_seconds() * 1000
-    total = started.actions_total
-    if succeeds:
-        result = evolve(
-            started,
-            status=ExecutionStatus.COMPLETED,
-            completed_at=ended,
-            duration_ms=spent_ms,
-            actions_successful=total,
-        )
-    else:
-        wrong = fault(job.execution_id.int)
-        result = evolve(
-            started,
-            status=ExecutionStatus.FAILED,
-            completed_at=ended,
-            duration_ms=spent_ms,
-            actions_successful=total - 1,
-            actions_failed=1,
-            failed_action_index=total - 1,
-            error_message=wrong.message,
-            error_stack=wrong.stack,
-        )
-    store.report(result)
+
+
+def _failed(running: Execution, at: datetime) -> Execution:
+    """As if the last action had failed."""
+    wrong = fault(running.execution_id.int)
+    return evolve(
+        running,
+        status=ExecutionStatus.FAILED,
+        completed_at=at,
+        duration_ms=_duration_ms(running, at),
+        actions_successful=running.actions_total - 1,
+        actions_failed=1,
+        failed_action_index=running.actions_total - 1,
+        error_message=wrong.message,
+        error_stack=wrong.stack,
+    )
+
+
+def _duration_ms(running: Execution, at: datetime) -> float:
+    return (at - running.started_at).total_seconds() * 1000
+
+
+async def log_event(event: Mapping[str, Any]) -> None:
+    """A listener that writes each event to the log."""
+    payload = event["payload"]
+    _log.info(
+        "demo listener heard",
+        event_type=event["eventType"],
+        execution_id=payload["executionId"],
+        attempt=payload["attempt"],
+    )

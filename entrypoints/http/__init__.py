@@ -2,6 +2,6 @@
 
 from automation_retry.entrypoints.http.api import Api
 from automation_retry.entrypoints.http.app import create_app
-from automation_retry.entrypoints.http.rate_limit import RateLimiter
+from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
 
 __all__ = ["Api", "RateLimiter", "create_app"]

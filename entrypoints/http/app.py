@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -6,36 +8,38 @@ from starlette.types import Lifespan
 
 from automation_retry.application import ApplicationError
 from automation_retry.domain import DomainError
-from automation_retry.entrypoints.http.admission import Admission
 from automation_retry.entrypoints.http.api import Api
-from automation_retry.entrypoints.http.bodies import Bodies
-from automation_retry.entrypoints.http.errors import HttpError, answer_error, answer_routing
-from automation_retry.entrypoints.http.request_boundary import RequestBoundary
-from automation_retry.entrypoints.http.routes import HEALTHZ, READYZ, Handlers
+from automation_retry.entrypoints.http.endpoint import Endpoint
+from automation_retry.entrypoints.http.executions.routes import execution_endpoints
+from automation_retry.entrypoints.http.middleware.access_log import AccessLog
+from automation_retry.entrypoints.http.middleware.admission import Admission
+from automation_retry.entrypoints.http.operations.routes import operation_endpoints
+from automation_retry.entrypoints.http.wire.errors import (
+    HttpError,
+    answer_error,
+    answer_routing_error,
+)
 
-__all__ = ["Api", "create_app"]
+
+def route_table(api: Api) -> Sequence[Endpoint]:
+    """Every route of the service, with the permission that it needs."""
+    return [*execution_endpoints(api), *operation_endpoints(api)]
 
 
 def create_app(api: Api, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
-    """The service as an ASGI application; what must be opened and closed is the lifespan's."""
+    """The service as an ASGI application; the lifespan opens and closes what it needs."""
     log = structlog.get_logger()
-    handlers = Handlers(
-        api,
-        Admission(api.authenticator, api.rate_limiter, log),
-        Bodies.new(rule_links=api.rule_links),
-    )
+    endpoints = route_table(api)
+    admission = Admission(api.authenticator, api.authorizer, api.rate_limiter, log)
+    quiet = frozenset(one.path for one in endpoints if one.permission is None)
     app = Starlette(
-        routes=handlers.routes(),
-        middleware=[
-            Middleware(
-                RequestBoundary, log=log, new_id=api.new_id, quiet=frozenset([HEALTHZ, READYZ])
-            )
-        ],
+        routes=[one.route(admission) for one in endpoints],
+        middleware=[Middleware(AccessLog, log=log, new_id=api.new_id, quiet=quiet)],
         exception_handlers={
             DomainError: answer_error,
             ApplicationError: answer_error,
             HttpError: answer_error,
-            HTTPException: answer_routing,
+            HTTPException: answer_routing_error,
         },
         lifespan=lifespan,
     )

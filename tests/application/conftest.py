@@ -4,12 +4,13 @@ from uuid import uuid4
 import pytest
 
 from automation_retry.adapters.granted_permissions import GrantedPermissions
-from automation_retry.adapters.memory import MemoryStore, MemoryUnitOfWork
+from automation_retry.adapters.memory import MemoryStore
 from automation_retry.application import RetryExecution
 from automation_retry.application.ports import Clock, NewId, NewUnitOfWork
 from automation_retry.domain import Principal
 from tests.application.left_behind import RETRIED_AT
-from tests.factories import a_principal
+from tests.support.factories import a_principal
+from tests.support.memory import unit_of_work
 
 
 class NewRetryExecution(Protocol):
@@ -44,7 +45,7 @@ def new_retry_execution(store: MemoryStore) -> NewRetryExecution:
     ) -> RetryExecution:
         return RetryExecution(
             GrantedPermissions(),
-            new_unit_of_work or (lambda: MemoryUnitOfWork(store)),
+            new_unit_of_work or (lambda: unit_of_work(store)),
             clock,
             new_id,
         )

@@ -6,9 +6,11 @@ from datetime import timedelta
 from attrs import frozen
 
 from automation_retry.adapters.memory import MemoryStore
-from automation_retry.application import Message, MessageKind
+from automation_retry.application import MessageKind
 from automation_retry.domain import Execution, FailedAttempt
-from tests.factories import NOON
+from tests.support.factories import NOON
+from tests.support.memory import waiting
+from tests.support.messages import Sent
 
 RETRIED_AT = NOON + timedelta(hours=1)
 
@@ -17,8 +19,8 @@ RETRIED_AT = NOON + timedelta(hours=1)
 class LeftBehind:
     execution: Execution
     failed_attempts: Sequence[FailedAttempt] = ()
-    jobs: Sequence[Message] = ()
-    events: Sequence[Message] = ()
+    jobs: Sequence[Sent] = ()
+    events: Sequence[Sent] = ()
 
 
 def left_behind(store: MemoryStore, execution: Execution) -> LeftBehind:
@@ -27,6 +29,6 @@ def left_behind(store: MemoryStore, execution: Execution) -> LeftBehind:
     return LeftBehind(
         store.execution(*ids),
         tuple(store.failed_attempts(*ids)),
-        store.messages.waiting(MessageKind.JOB),
-        store.messages.waiting(MessageKind.EVENT),
+        waiting(store, MessageKind.JOB),
+        waiting(store, MessageKind.EVENT),
     )

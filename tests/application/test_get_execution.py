@@ -3,7 +3,8 @@ from uuid import uuid4
 import pytest
 
 from automation_retry.adapters.granted_permissions import GrantedPermissions
-from automation_retry.adapters.memory import MemoryExecutionRepository, MemoryStore
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
 from automation_retry.application import ExecutionNotFound, ExecutionSeen, GetExecution
 from automation_retry.domain import (
     AUTOMATION_EXECUTE,
@@ -14,7 +15,7 @@ from automation_retry.domain import (
     PermissionDenied,
     Principal,
 )
-from tests.factories import a_failed_execution, a_principal
+from tests.support.factories import a_failed_execution, a_principal
 
 BOTH = frozenset({AUTOMATION_EXECUTE, AUTOMATION_READ})
 READ_ONLY = frozenset({AUTOMATION_READ})
@@ -45,7 +46,7 @@ async def test_tells_whether_this_callers_retry_would_be_allowed_now(
 
 
 async def test_asks_for_permission_first(store: MemoryStore, get_execution: GetExecution) -> None:
-    """Who may not read is told nothing about ids or existence, even if it may execute."""
+    """Without `automation:read`, nothing is told of ids or existence."""
     caller = a_principal(permissions=frozenset({AUTOMATION_EXECUTE}))
     execution = a_failed_execution(tenant=caller.tenant)
     store.add([execution])

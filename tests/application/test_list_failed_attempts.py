@@ -4,7 +4,8 @@ import pytest
 from attrs import evolve
 
 from automation_retry.adapters.granted_permissions import GrantedPermissions
-from automation_retry.adapters.memory import MemoryExecutionRepository, MemoryStore
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
 from automation_retry.application import ExecutionNotFound, ListFailedAttempts
 from automation_retry.domain import (
     AUTOMATION_EXECUTE,
@@ -14,7 +15,8 @@ from automation_retry.domain import (
     PermissionDenied,
     Principal,
 )
-from tests.factories import a_failed_execution, a_principal, a_retry_write
+from tests.support.factories import a_failed_execution, a_principal, a_retry_write
+from tests.support.memory import commit_silently
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def five_times_retried(store: MemoryStore, principal: Principal) -> Execution:
     for attempt in range(5):
         current = evolve(failed, retry_count=attempt)
         store.report(current)
-        store.commit([a_retry_write(current, by=principal).retry], [])
+        commit_silently(store, a_retry_write(current, by=principal).retry)
     return failed
 
 
@@ -51,16 +53,16 @@ async def test_pages_run_from_the_newest_attempt_to_the_oldest(
     )
 
     assert [one.attempt for one in listed.items] == attempts
-    assert (listed.page, listed.limit, listed.total) == (page, limit, 5)
+    assert (listed.request.page, listed.request.limit, listed.total) == (page, limit, 5)
 
 
 async def test_the_first_page_of_twenty_five_is_the_default(
     list_failed_attempts: ListFailedAttempts, principal: Principal, five_times_retried: Execution
 ) -> None:
-    """Who asks for no page gets the newest attempts."""
+    """Without a page, the newest attempts are listed."""
     listed = await list_failed_attempts(principal, five_times_retried.execution_id)
 
-    assert (listed.page, listed.limit, len(listed.items)) == (1, 25, 5)
+    assert (listed.request.page, listed.request.limit, len(listed.items)) == (1, 25, 5)
 
 
 async def test_an_execution_that_was_never_retried_has_no_attempts(
@@ -75,7 +77,7 @@ async def test_an_execution_that_was_never_retried_has_no_attempts(
 
 
 async def test_asks_for_permission_first(list_failed_attempts: ListFailedAttempts) -> None:
-    """Who may only execute does not see the archive, nor whether an id is one."""
+    """Those who may only execute see neither the archive nor whether an id is valid."""
     with pytest.raises(PermissionDenied) as denied:
         await list_failed_attempts(
             a_principal(permissions=frozenset({AUTOMATION_EXECUTE})), "no id"
@@ -107,5 +109,5 @@ async def test_pages_and_limits_count_from_one(
     list_failed_attempts: ListFailedAttempts, principal: Principal, paging: dict[str, int]
 ) -> None:
     """Nothing is read for a page that cannot be."""
-    with pytest.raises(ValueError, match="count from 1"):
+    with pytest.raises(ValueError, match="must be 1 or more"):
         await list_failed_attempts(principal, uuid4(), **paging)

@@ -3,7 +3,8 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 
-from automation_retry.adapters.memory import MemoryStore, MemoryUnitOfWork
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.adapters.memory.unit_of_work import MemoryUnitOfWork
 from automation_retry.application import (
     ExecutionJob,
     ExecutionNotFound,
@@ -22,7 +23,8 @@ from automation_retry.domain import (
 )
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import RETRIED_AT, LeftBehind, left_behind
-from tests.factories import a_failed_execution, a_principal, an_execution
+from tests.support.factories import a_failed_execution, a_principal, an_execution
+from tests.support.memory import unit_of_work
 
 JOB_ID, EVENT_ID = uuid4(), uuid4()
 
@@ -57,18 +59,7 @@ async def test_writes_execution_attempt_job_and_event(
     assert left_behind(store, failed) == LeftBehind(
         expected.execution,
         (expected.failed_attempt,),
-        (
-            ExecutionJob(
-                id=JOB_ID,
-                tenant=failed.tenant,
-                execution_id=failed.execution_id,
-                automation_rule_id=failed.automation_rule_id,
-                attempt=3,
-                requested_at=RETRIED_AT,
-                requested_by=principal.user_id,
-                request_id="req-7",
-            ),
-        ),
+        (ExecutionJob(id=JOB_ID, retried=evolve(expected.event, api_key_id=None)),),
         (RetriedEvent(id=EVENT_ID, retried=expected.event),),
     )
 
@@ -76,7 +67,7 @@ async def test_writes_execution_attempt_job_and_event(
 async def test_wakes_the_relay_after_the_commit(
     store: MemoryStore, new_retry_execution: NewRetryExecution, principal: Principal
 ) -> None:
-    """Who is told of a commit finds it done: the status in the store is the new one."""
+    """When the relay is woken, the store has the new status."""
     failed = a_failed_execution(tenant=principal.tenant)
     store.add([failed])
     seen: list[ExecutionStatus] = []
@@ -85,7 +76,7 @@ async def test_wakes_the_relay_after_the_commit(
         seen.append(store.execution(failed.tenant, failed.execution_id).status)
 
     retry_execution = new_retry_execution(
-        new_unit_of_work=lambda: MemoryUnitOfWork(store, on_commit)
+        new_unit_of_work=lambda: unit_of_work(store, on_commit=on_commit)
     )
     await retry_execution(principal, failed.execution_id)
 
@@ -106,7 +97,7 @@ async def test_takes_an_id_as_text_in_any_case(
 async def test_asks_for_permission_first(
     store: MemoryStore, retry_execution: RetryExecution, principal: Principal
 ) -> None:
-    """Who may not execute is told nothing about ids, existence or state."""
+    """Without `automation:execute`, nothing is told of ids, existence or state."""
     running = an_execution(tenant=principal.tenant, status=ExecutionStatus.RUNNING)
     store.add([running])
     reader = evolve(principal, permissions=frozenset({AUTOMATION_READ}))

@@ -1,22 +1,22 @@
 """An error at any part of a retry leaves nothing behind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 import pytest
 
-from automation_retry.adapters.memory import (
-    MemoryExecutionRepository,
-    MemoryStore,
-    MemoryUnitOfWork,
-)
-from automation_retry.adapters.staged_messages import StagedMessages
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
+from automation_retry.adapters.memory.unit_of_work import MemoryUnitOfWork
+from automation_retry.adapters.staging import StagedMessages
 from automation_retry.application import ExecutionJob, IdempotencyKey, RetriedEvent
 from automation_retry.domain import Execution, Principal, Retry
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import LeftBehind, left_behind
-from tests.factories import a_failed_execution, a_retry_write
+from tests.support.factories import a_failed_execution, a_retry_write
+from tests.support.memory import commit_silently, unit_of_work
 
 
 class Broken(Exception):
@@ -30,15 +30,29 @@ class BrokenRead(MemoryExecutionRepository):
 
 
 class BrokenQueue(StagedMessages):
-    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
-        await super().enqueue(jobs)
+    def enqueue(self, job: ExecutionJob) -> None:
+        super().enqueue(job)
         raise Broken
 
 
-class BrokenEvents(StagedMessages):
-    async def publish(self, events: Sequence[RetriedEvent]) -> None:
-        await super().publish(events)
+class BrokenBus(StagedMessages):
+    def publish(self, event: RetriedEvent) -> None:
+        super().publish(event)
         raise Broken
+
+
+class BrokenEnqueue(MemoryUnitOfWork):
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.queue = BrokenQueue()
+        return self
+
+
+class BrokenPublish(MemoryUnitOfWork):
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.events = BrokenBus()
+        return self
 
 
 class BrokenRecord(MemoryUnitOfWork):
@@ -63,21 +77,11 @@ class BrokenOnce(MemoryUnitOfWork):
 
 
 def broken_read(store: MemoryStore) -> MemoryUnitOfWork:
-    work = MemoryUnitOfWork(store)
-    work.executions = BrokenRead(store)
-    return work
+    return unit_of_work(store, BrokenRead(store))
 
 
-def broken_enqueue(store: MemoryStore) -> MemoryUnitOfWork:
-    work = MemoryUnitOfWork(store)
-    work.queue = BrokenQueue()
-    return work
-
-
-def broken_publish(store: MemoryStore) -> MemoryUnitOfWork:
-    work = MemoryUnitOfWork(store)
-    work.events = BrokenEvents()
-    return work
+def broken(of: type[MemoryUnitOfWork]) -> Callable[[MemoryStore], MemoryUnitOfWork]:
+    return lambda store: unit_of_work(store, of=of)
 
 
 @pytest.fixture
@@ -89,7 +93,13 @@ def failed(store: MemoryStore, principal: Principal) -> Execution:
 
 @pytest.mark.parametrize(
     "new_broken_unit_of_work",
-    [broken_read, BrokenRecord, broken_enqueue, broken_publish, BrokenCommit],
+    [
+        broken_read,
+        broken(BrokenRecord),
+        broken(BrokenEnqueue),
+        broken(BrokenPublish),
+        broken(BrokenCommit),
+    ],
     ids=["read", "record", "enqueue", "publish", "commit"],
 )
 async def test_a_broken_part_of_the_unit_of_work_leaves_nothing_behind(
@@ -147,7 +157,7 @@ async def test_an_attempt_that_is_archived_already_leaves_nothing_behind(
 ) -> None:
     """A `retry_count` that was set back by hand cannot make a second attempt of one number."""
     first = a_retry_write(failed).retry
-    store.commit([first], [])
+    commit_silently(store, first)
     store.overwrite(failed)
 
     with pytest.raises(ValueError, match="attempt 1 of execution"):
@@ -162,7 +172,7 @@ async def test_a_retry_after_an_error_is_a_retry_like_any_other(
     failed: Execution,
 ) -> None:
     """Nothing of a failed try is mixed into the next one, even in the same unit of work."""
-    work = BrokenOnce(store)
+    work = unit_of_work(store, of=BrokenOnce)
     retry_execution = new_retry_execution(new_unit_of_work=lambda: work)
     with pytest.raises(Broken):
         await retry_execution(principal, failed.execution_id)

@@ -1,4 +1,4 @@
-"""Others change the execution between a retry's read and its commit."""
+"""Concurrent changes between a retry's read and its commit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,28 +8,20 @@ from uuid import UUID
 import pytest
 from attrs import define, evolve, field, frozen
 
-from automation_retry.adapters.memory import (
-    MemoryExecutionRepository,
-    MemoryStore,
-    MemoryUnitOfWork,
-)
-from automation_retry.application import (
-    ExecutionJob,
-    Retried,
-    RetriedEvent,
-    RetryConflict,
-    RetryExecution,
-)
+from automation_retry.adapters.memory import MemoryStore
+from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
+from automation_retry.application import Retried, RetryConflict, RetryExecution
 from automation_retry.application.ports import NewUnitOfWork
 from automation_retry.domain import Execution, ExecutionNotFailed, ExecutionStatus, Principal
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import RETRIED_AT, LeftBehind, left_behind
-from tests.factories import a_failed_execution, a_retry_write
+from tests.support.factories import a_failed_execution, a_retry_write
+from tests.support.memory import commit_silently, unit_of_work
 
 
 @define(eq=False)
 class Gathering:
-    """Lets nobody go on before all have come."""
+    """A barrier: everybody waits for the last one."""
 
     missing: int
     complete: asyncio.Event = field(init=False, factory=asyncio.Event)
@@ -56,7 +48,7 @@ class ReadTogether(MemoryExecutionRepository):
 
 @frozen
 class ChangedAfterRead(MemoryExecutionRepository):
-    """Somebody else is always a little faster."""
+    """Changes the execution after each read."""
 
     change: Callable[[Execution], object]
 
@@ -68,7 +60,7 @@ class ChangedAfterRead(MemoryExecutionRepository):
 
 @frozen
 class ChangedBeforeRead(MemoryExecutionRepository):
-    """Somebody else comes between what was done before and the read."""
+    """Changes something just before each read."""
 
     change: Callable[[], Awaitable[object]]
 
@@ -79,13 +71,7 @@ class ChangedBeforeRead(MemoryExecutionRepository):
 
 def reading_from(store: MemoryStore, executions: MemoryExecutionRepository) -> NewUnitOfWork:
     """Units of work over the store that read through the given repository."""
-
-    def new_unit_of_work() -> MemoryUnitOfWork:
-        work = MemoryUnitOfWork(store)
-        work.executions = executions
-        return work
-
-    return new_unit_of_work
+    return lambda: unit_of_work(store, executions)
 
 
 @pytest.fixture
@@ -117,7 +103,7 @@ async def test_of_fifty_concurrent_retries_exactly_one_wins(
     assert (len(left.failed_attempts), len(left.jobs), len(left.events)) == (1, 1, 1)
 
 
-async def test_a_lost_race_ends_with_the_domains_word(
+async def test_a_lost_race_is_refused_by_the_domain(
     store: MemoryStore,
     new_retry_execution: NewRetryExecution,
     principal: Principal,
@@ -162,7 +148,7 @@ async def test_what_was_retried_and_failed_meanwhile_is_retried_as_the_next_atte
 
     def retried_and_failed_again(read: Execution) -> None:
         if read.retry_count == 0:
-            store.commit([other], [])
+            commit_silently(store, other)
             store.report(evolve(failed, retry_count=1, error_message="disk full"))
 
     executions = ChangedAfterRead(store, retried_and_failed_again)
@@ -172,11 +158,11 @@ async def test_what_was_retried_and_failed_meanwhile_is_retried_as_the_next_atte
 
     assert (retried.retry_count, retried.started_at) == (2, RETRIED_AT)
     assert [one.attempt for one in left.failed_attempts] == [1, 2]
-    assert [one.attempt for one in left.jobs if isinstance(one, ExecutionJob)] == [2]
-    assert [one.retried.attempt for one in left.events if isinstance(one, RetriedEvent)] == [2]
+    assert [one.retried.attempt for one in left.jobs] == [2]
+    assert [one.retried.attempt for one in left.events] == [2]
 
 
-async def test_a_twin_that_is_committed_after_the_look_at_the_key_is_answered_again(
+async def test_a_concurrent_request_with_the_same_key_gets_the_same_answer(
     store: MemoryStore,
     retry_execution: RetryExecution,
     new_retry_execution: NewRetryExecution,
@@ -185,19 +171,19 @@ async def test_a_twin_that_is_committed_after_the_look_at_the_key_is_answered_ag
 ) -> None:
     """Both get the same answer, although the second reads an execution that is pending."""
 
-    async def twin() -> Retried:
+    async def first() -> Retried:
         return await retry_execution(principal, failed.execution_id, idempotency_key="k")
 
-    executions = ChangedBeforeRead(store, twin)
-    overtaken = new_retry_execution(new_unit_of_work=reading_from(store, executions))
-    answer = await overtaken(principal, failed.execution_id, idempotency_key="k")
+    executions = ChangedBeforeRead(store, first)
+    second = new_retry_execution(new_unit_of_work=reading_from(store, executions))
+    answer = await second(principal, failed.execution_id, idempotency_key="k")
     left = left_behind(store, failed)
 
     assert answer == Retried(execution=left.execution, replayed=True)
     assert (len(left.failed_attempts), len(left.jobs), len(left.events)) == (1, 1, 1)
 
 
-async def test_an_execution_that_never_stands_still_is_a_conflict(
+async def test_an_execution_that_keeps_changing_is_a_conflict(
     store: MemoryStore,
     new_retry_execution: NewRetryExecution,
     principal: Principal,

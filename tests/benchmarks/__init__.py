@@ -1,4 +1,4 @@
-"""How fast the service is, beside what its users would pick instead and beside the limit.
+"""How fast the service is, compared with what users might write instead, and with the limit.
 
 `make bench`, or `python -m tests.benchmarks` where the extra `bench` is installed. Every number is
 taken in one run on one machine, and only ratios of them mean anything on another.

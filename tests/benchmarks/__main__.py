@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: measures, prints, and keeps what a full run found out."""
+"""`python -m tests.benchmarks`: measures, prints, and keeps the results of a full run."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.benchmarks.progress import tell
 from tests.benchmarks.report import report
 from tests.benchmarks.results import Results, from_json, to_json
 from tests.benchmarks.sections import bulk, draining, growth, memory, relay, retries, start
-from tests.entrypoints.command import COMMAND
+from tests.support.command import COMMAND
 
 _FOLDER: Final = Path(__file__).parent / "results"
 _JSON: Final = _FOLDER / "results.json"
@@ -48,7 +48,7 @@ def main(*, quick: bool, keep: bool, only: Sequence[str], service: str, render: 
         for results in _measure(plan, only or _SECTIONS):
             measured = results
     finally:
-        # Even when a section failed: what the others found out took long.
+        # Even when a section failed: the others took long.
         if measured:
             click.echo(report(measured))
     if measured and (keep or not (quick or only)):
@@ -83,7 +83,7 @@ def _section(section: str, arenas: Arenas, plan: Plan) -> Any:
 def _write(results: Results) -> None:
     _FOLDER.mkdir(exist_ok=True)
     _JSON.write_bytes(to_json(results))
-    results = from_json(_JSON.read_bytes())  # what is shown is what is kept, rounded as it is
+    results = from_json(_JSON.read_bytes())  # the numbers that are kept, which are rounded
     (_FOLDER / "results.md").write_text(report(results), "utf-8")
     if results.retries:
         (_FOLDER / "chart.svg").write_text(chart(results), "utf-8")

@@ -18,7 +18,7 @@ from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
 from automation_retry.entrypoints.lifecycle import migrate_database, open_container
 from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.failed_rows import ADD_ROWS, TENANT, row_parameters
-from tests.postgres_server import PostgresServer, private_folder
+from tests.support.postgres_server import PostgresServer, private_folder
 
 API_KEY: Final = "ar_benchmarks_benchmarks_benchmarks_benchmark"
 _TEMPLATE = "benchmark_template"
@@ -55,7 +55,7 @@ class Arena:
         self.settle()
 
     def settle(self) -> None:
-        """Does what PostgreSQL would otherwise do while somebody is being measured."""
+        """Runs the maintenance that PostgreSQL would otherwise do during a measurement."""
         self.execute(
             "VACUUM ANALYZE automation_executions, automation_failed_attempts, automation_outbox"
         )
@@ -72,7 +72,7 @@ class Arena:
 
 @frozen
 class Arenas:
-    """Makes arenas in one server."""
+    """Creates arenas in one server."""
 
     server: PostgresServer
     bin_dir: Path
@@ -84,7 +84,7 @@ class Arenas:
         return Arena(self.server.url_of(name), self.bin_dir)
 
     def drop(self, arena: Arena) -> None:
-        """Ends whoever is still connected."""
+        """Drops its database, and closes the connections to it."""
         name = urlsplit(arena.url).path.removeprefix("/")
         self.server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -96,7 +96,7 @@ class Arenas:
 
 @contextmanager
 def running_arenas() -> Iterator[Arenas]:
-    """A server of its own, without any data afterwards."""
+    """A new server; its data is removed at the end."""
     with private_folder() as folder:
         embedded = EmbeddedPostgres(folder / "postgres")
         with embedded as url:
@@ -110,7 +110,7 @@ async def _prepare(url: str) -> None:
     settings = read_settings({"DATABASE_URL": url})
     await migrate_database(settings)
     async with open_container(settings) as container:
-        directory = container.directory()
+        directory = container.storage().directory
         user = await directory.ensure_user(
             tenant=TENANT,
             company_name="Contoso",

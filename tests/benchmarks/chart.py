@@ -22,8 +22,8 @@ _TOP: Final = 56
 _ROW: Final = 34
 _BAR: Final = 20
 _LEFT: Final = 210
-_ROOM: Final = 150
-"""To the right of the longest bar, for what is written there."""
+_LABEL: Final = 150
+"""To the right of the longest bar, for its label."""
 
 _STYLE: Final = """\
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -71,7 +71,7 @@ def chart(results: Results) -> str:
 
 
 def _row(place: int, rate: RetryRate, service: RetryRate, most: float) -> str:
-    scale = (_WIDTH - _LEFT - _ROOM) / most
+    scale = (_WIDTH - _LEFT - _LABEL) / most
     top = _TOP + place * _ROW
     middle = top + _BAR / 2
     width = rate.per_second.median * scale

@@ -1,6 +1,6 @@
-"""Processes beside this one that answer questions, each a line of JSON, for as long as they live.
+"""Child processes that answer questions, each a line of JSON.
 
-What generates load, and what is measured in process, has an interpreter of its own.
+So the load, and what is measured in process, have interpreters of their own.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ Answer = dict[str, Any]
 
 
 class CompanionDied(Exception):
-    """The process ended instead of answering; what it printed stands above."""
+    """The process ended instead of answering; it has printed why."""
 
 
 @frozen
@@ -48,7 +48,7 @@ def companion(module: str) -> Iterator[Companion]:
             yield Companion(process)
         finally:
             if process.stdin:
-                process.stdin.close()  # the end of its questions is the end of the process
+                process.stdin.close()  # it ends with its input
             try:
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:
@@ -56,7 +56,7 @@ def companion(module: str) -> Iterator[Companion]:
 
 
 def answer_questions(answer: Callable[[Question], Answer]) -> None:
-    """Answers on standard output what comes on standard input, until that ends."""
+    """Answers the questions on standard input, on standard output, until the input ends."""
     for line in sys.stdin.buffer:
         told = orjson.dumps(answer(orjson.loads(line)), option=orjson.OPT_APPEND_NEWLINE)
         sys.stdout.buffer.write(told)

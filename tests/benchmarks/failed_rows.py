@@ -1,7 +1,7 @@
 """The executions that are retried: rows of about 1 kB, alike but for their ids and their payloads.
 
-Ids are spread over the index as random ones are, and known from a number alone, so that Python,
-SQL and pgbench name the same rows without having to be told.
+Ids are spread over the index like random ones, but computed from a number, so that Python, SQL and
+pgbench know the same rows.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, LiteralString
 from uuid import UUID
 
-from automation_retry.adapters.json_codec import converter
+from automation_retry.adapters.wire.json_values import converter
 from automation_retry.domain import Execution, ExecutionStatus, LogEntry, LogLevel
 
 TENANT: Final = UUID("0be7c4f0-5d0c-4b5e-9a53-6f3f6a7b1c2d")
@@ -60,7 +60,7 @@ FROM generate_series(1, %(count)s) n
 
 
 def row_parameters(count: int, failed_of_ten: int = 10) -> dict[str, object]:
-    """What ADD_ROWS needs."""
+    """The parameters of ADD_ROWS."""
     return {
         "tenant": TENANT,
         "rule": RULE,
@@ -79,7 +79,7 @@ def execution_id(number: int) -> UUID:
 
 
 def failed_execution(number: int) -> Execution:
-    """What the row with that number says."""
+    """The execution in the row with that number."""
     return Execution(
         tenant=TENANT,
         execution_id=execution_id(number),

@@ -1,4 +1,4 @@
-"""The load: so many clients, each asking for its next retry as soon as it has its answer.
+"""The load: clients that each send the next request as soon as they have an answer.
 
 `python -m tests.benchmarks.load` is a companion. Its clients are bare sockets on uvloop with
 HTTP/1.1 keep-alive, because any HTTP library of Python would be slower than what it measures.
@@ -17,7 +17,7 @@ from tests.benchmarks.stretch import Stretch
 MODULE: Final = "tests.benchmarks.load"
 HOST: Final = "127.0.0.1"
 _PATIENCE: Final = 60.0
-"""Seconds after which an answer that has not come will not come."""
+"""Seconds beyond the end of the measurement after which a missing answer is an error."""
 
 _OK: Final = b"HTTP/1.1 200 "
 _LENGTH: Final = b"\r\ncontent-length:"
@@ -67,11 +67,11 @@ class Client(asyncio.Protocol):
     clients: Clients
     _transport: asyncio.WriteTransport | None = None
     _asked: float = 0.0
-    """When, if it waits for an answer."""
+    """When the request was sent; 0 while there is none."""
     _received: bytes = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by class
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is not a subclass
         self._ask(time.perf_counter())
 
     def data_received(self, data: bytes) -> None:

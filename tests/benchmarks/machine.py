@@ -9,11 +9,11 @@ import psutil
 
 from tests.benchmarks.arena import Arenas
 from tests.benchmarks.results import Machine
-from tests.entrypoints.command import ROOT
+from tests.support.command import ROOT
 
 
 def this_machine(arenas: Arenas) -> Machine:
-    """Where this run takes place, and what is run."""
+    """The machine, and the commit that is measured."""
     return Machine(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(),

@@ -1,4 +1,4 @@
-"""Numbers taken several times, and what they say."""
+"""Measurements that are repeated in rounds."""
 
 import math
 import statistics

@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from tests.entrypoints.command import COMMAND
+from tests.support.command import COMMAND
 
 
 @frozen(kw_only=True)
@@ -19,9 +19,9 @@ class Plan:
     """How long each contender is measured in each round at each number of clients."""
     bulk_sizes: tuple[int, ...] = (1, 10, 100, 1000)
     bulk_units: int
-    """Units of work of each size in a round, at most, …"""
+    """The most units of work of each size in a round."""
     bulk_executions: int
-    """… and executions in all of them."""
+    """The most executions of each size in a round."""
     relay_rounds: int
     relay_messages: int
     """Of each kind."""

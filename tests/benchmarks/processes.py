@@ -1,4 +1,4 @@
-"""Servers as processes: started, looked at, ended by their own handle."""
+"""Server processes: started, measured and terminated."""
 
 import subprocess
 import tempfile
@@ -10,7 +10,7 @@ from typing import Final
 import psutil
 from attrs import frozen
 
-from tests.entrypoints.command import environment
+from tests.support.command import environment
 
 _PATIENCE: Final = 60.0
 _POLL: Final = 0.002
@@ -18,7 +18,7 @@ _MIB: Final = 1024 * 1024
 
 
 class ServerFailed(Exception):
-    """It did not start; the message holds the end of what it printed."""
+    """The server did not start; the message is the end of its output."""
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""What is being done, on standard error: a run takes minutes."""
+"""Progress on standard error: a run takes minutes."""
 
 import sys
 import time

@@ -20,7 +20,7 @@ only the ratios mean anything.
 
 
 def report(results: Results) -> str:
-    """All of it, in Markdown that is meant to be read as it is, too."""
+    """The whole report, as Markdown that is also readable as plain text."""
     machine = results.machine
     introduction = _INTRODUCTION.format(
         run="Quick" if results.quick else "Full",

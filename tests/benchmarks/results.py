@@ -1,4 +1,4 @@
-"""What a run found out, as it is kept in JSON."""
+"""The results of a run, as they are kept in JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ class Machine:
     python: str
     postgresql: str
     load_average: float
-    """Of the minute before the run, for each core; far above 0 somebody else was busy."""
+    """Of the minute before the run, for each core; far above 0, other processes were busy."""
 
 
 @frozen(kw_only=True)
@@ -57,13 +57,14 @@ class BulkRate:
 
 @frozen(kw_only=True)
 class RelayRate:
-    """Delivery through one engine. Lags run from a commit to the consumer, in ms."""
+    """Delivery through one broker. Lags run from a commit to the consumer, in ms."""
 
     engine: str
+    """The broker's name; earlier results have it under this one."""
     relayed: Spread
     """Messages a second out of the outbox, jobs and events side by side."""
     bare: Spread
-    """Messages a second by the engine's client alone, in batches of the same size."""
+    """Messages a second by the broker's client alone, in batches of the same size."""
     lag_p50_ms: float
     lag_p99_ms: float
     bare_lag_p50_ms: float
@@ -84,7 +85,7 @@ class Draining:
     """Messages a second out of the outbox, fill after fill, with dead rows or without."""
 
     old_transaction: bool
-    """Whether a transaction from before all of it stays open, so that no dead row is removed."""
+    """Whether an older transaction stays open, so that no dead row is removed."""
     per_second: Spread
 
 
@@ -130,7 +131,7 @@ class Results:
 
 
 def _spread_as_json(spread: Spread) -> dict[str, Any]:
-    """With its median, so that who reads the JSON need not compute it."""
+    """With its median, for readers of the JSON."""
     rounds = [float(f"{value:.6g}") for value in spread.rounds]
     return {"median": float(f"{spread.median:.6g}"), "rounds": rounds}
 

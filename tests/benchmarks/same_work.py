@@ -1,4 +1,4 @@
-"""Every contender does the whole work, or its numbers mean nothing.
+"""Checks that every contender does the whole work, without which its numbers mean nothing.
 
 After each stretch of load as many executions, archived attempts and messages must be stored as
 were counted, and the rows of one retry must be what the domain decides for it.
@@ -11,11 +11,11 @@ from uuid import UUID
 
 import orjson
 
-from automation_retry.adapters.json_codec import message_body
 from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.adapters.wire.messages import body_of, event_message, job_message
 from automation_retry.application import ExecutionJob, RetriedEvent
 from automation_retry.domain import Execution, FailedAttempt, Principal
-from automation_retry.entrypoints.http.bodies import Bodies
+from automation_retry.entrypoints.http.executions.presenter import ExecutionPresenter
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.failed_rows import TENANT, failed_execution
 
@@ -26,11 +26,19 @@ SELECT (SELECT count(*) FROM automation_executions
        (SELECT count(*) FROM automation_outbox)
        + (SELECT count(*) FROM procrastinate_jobs) AS messages
 """
-_ONE: LiteralString = "SELECT * FROM automation_executions WHERE retry_count = 1 LIMIT 1"
-_ITS_ATTEMPTS: LiteralString = """
-SELECT * FROM automation_failed_attempts WHERE execution_id = %(execution_id)s
+_ONE: LiteralString = """
+SELECT tenant, execution_id, automation_rule_id, status, started_at, completed_at, duration_ms,
+       actions_total, actions_successful, actions_failed, error_message, error_stack,
+       failed_action_index, trigger_data, execution_context, logs, retry_count
+FROM automation_executions WHERE retry_count = 1 LIMIT 1
 """
-# The relay may have handed them over to Procrastinate.
+_ITS_ATTEMPTS: LiteralString = """
+SELECT tenant, execution_id, attempt, retried_at, retried_by, api_key_id, request_id, started_at,
+       completed_at, duration_ms, actions_successful, actions_failed, error_message, error_stack,
+       failed_action_index
+FROM automation_failed_attempts WHERE execution_id = %(execution_id)s
+"""
+# The relay may have moved them to Procrastinate.
 _ITS_MESSAGES: LiteralString = """
 WITH messages AS (
     SELECT body FROM automation_outbox UNION ALL SELECT args FROM procrastinate_jobs
@@ -41,11 +49,11 @@ WHERE %(execution_id)s::text IN (body->>'execution_id', body->'payload'->>'execu
 
 
 class NotTheSameWork(Exception):
-    """A contender left something else behind than it said, or than it should."""
+    """What a contender stored is not what it counted, or not what it should have stored."""
 
 
 def require_same_work(arena: Arena, retried: int) -> None:
-    """Returns when exactly `retried` retries are stored, whole and as the domain has them.
+    """Returns when exactly `retried` retries are stored, complete and as the domain decides them.
 
     Raises:
         NotTheSameWork: they are not.
@@ -68,19 +76,9 @@ def require_same_work(arena: Arena, retried: int) -> None:
     _require_equal(execution, expected.execution)
     _require_equal([attempt], [expected.failed_attempt])
     ids = {"eventType" in body: UUID(body["id"]) for body in bodies}
-    job = ExecutionJob(
-        id=ids[False],
-        tenant=expected.event.tenant,
-        execution_id=expected.event.execution_id,
-        automation_rule_id=expected.event.automation_rule_id,
-        attempt=expected.event.attempt,
-        requested_at=expected.event.retried_at,
-        requested_by=expected.event.retried_by,
-        request_id=attempt.request_id,
-    )
-    event = RetriedEvent(id=ids[True], retried=expected.event)
-    expected_bodies = [message_body(event), message_body(job)]
-    _require_equal(sorted(bodies, key=len), expected_bodies)
+    event = event_message(RetriedEvent(id=ids[True], retried=expected.event))
+    job = job_message(ExecutionJob(id=ids[False], retried=expected.event))
+    _require_equal(sorted(bodies, key=len), [body_of(event), body_of(job)])
 
 
 def require_same_answer(body: Mapping[str, Any], number: int) -> None:
@@ -93,7 +91,8 @@ def require_same_answer(body: Mapping[str, Any], number: int) -> None:
     retry = failed_execution(number).retry(
         at=started_at, by=Principal(tenant=TENANT, user_id=TENANT)
     )
-    expected = orjson.loads(orjson.dumps(Bodies.new(rule_links=True).retried(retry.execution)))
+    presenter = ExecutionPresenter.new(rule_links=True)
+    expected = orjson.loads(orjson.dumps(presenter.retried(retry.execution)))
     _require_equal(body, expected)
 
 

@@ -7,7 +7,7 @@ from tests.benchmarks.measured import percentile
 
 @define
 class Stretch:
-    """Retries by several clients for a while: what is next, and what was measured.
+    """Retries by several clients during a fixed time.
 
     Times are those of `perf_counter`, in seconds. What ends before the warm-up is over, or after
     the time is up, counts as retried but is not measured.
@@ -27,7 +27,7 @@ class Stretch:
         self._end = self._begin + self.seconds
 
     def next_id(self, now: float) -> str | None:
-        """The next to be retried; None when time is up or all have been."""
+        """The next execution; None when time is up or all were retried."""
         return next(self.ids, None) if now < self._end else None
 
     def done(self, asked: float, now: float) -> None:

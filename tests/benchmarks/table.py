@@ -12,7 +12,7 @@ _TO: Final = "\N{EN DASH}"
 
 @frozen
 class Table:
-    """A table that reads well both as Markdown and as it is."""
+    """A table in Markdown, padded to be readable as plain text."""
 
     title: str
     head: Sequence[str]
@@ -37,14 +37,14 @@ class Table:
 
 
 def number(value: float) -> str:
-    """With three significant digits at least, and no more decimals than that takes."""
+    """With at least three significant digits, and no more decimals than they need."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def spread(values: Spread | None) -> str:
-    """The median, and between which values it lies."""
+    """The median, with the least and the most."""
     if values is None:
         return NONE
     if len(values.rounds) == 1:

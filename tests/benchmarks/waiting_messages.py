@@ -1,4 +1,4 @@
-"""Messages as retries leave them behind, without the retries."""
+"""Messages in the outbox as retries write them, without the retries."""
 
 from collections.abc import Sequence
 from typing import Final, LiteralString
@@ -7,7 +7,7 @@ from uuid import uuid4
 import orjson
 from attrs import frozen
 
-from automation_retry.adapters.json_codec import kind_of, message_body
+from automation_retry.adapters.wire.messages import event_message, job_message
 from automation_retry.application import ExecutionJob, Message, RetriedEvent
 from automation_retry.domain import ExecutionRetried
 from tests.benchmarks.arena import Arena
@@ -27,17 +27,17 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS m (
 
 @frozen
 class Messages:
-    """Of each execution one of each kind."""
+    """One of each kind for each execution."""
 
-    jobs: Sequence[ExecutionJob]
-    events: Sequence[RetriedEvent]
+    jobs: Sequence[Message]
+    events: Sequence[Message]
 
     def __len__(self) -> int:
         return len(self.jobs) + len(self.events)
 
 
 def new_messages(count: int) -> Messages:
-    """`count` jobs and as many events, of executions that nobody knows."""
+    """`count` jobs and as many events, of executions that do not exist."""
     retried = [
         ExecutionRetried(
             tenant=TENANT,
@@ -52,25 +52,13 @@ def new_messages(count: int) -> Messages:
         for _ in range(count)
     ]
     return Messages(
-        jobs=[
-            ExecutionJob(
-                id=uuid4(),
-                tenant=one.tenant,
-                execution_id=one.execution_id,
-                automation_rule_id=one.automation_rule_id,
-                attempt=one.attempt,
-                requested_at=one.retried_at,
-                requested_by=one.retried_by,
-                request_id=one.request_id,
-            )
-            for one in retried
-        ],
-        events=[RetriedEvent(id=uuid4(), retried=one) for one in retried],
+        jobs=[job_message(ExecutionJob(id=uuid4(), retried=one)) for one in retried],
+        events=[event_message(RetriedEvent(id=uuid4(), retried=one)) for one in retried],
     )
 
 
 def fill_outbox(arena: Arena, messages: Messages) -> None:
-    """Commits the messages to the outbox, for no relay to see before the last of them."""
+    """Adds the messages to the outbox in one transaction: relays see all of them at once."""
     both = [one for pair in zip(messages.jobs, messages.events, strict=True) for one in pair]
     with arena.connection() as connection, connection.transaction():
         for first in range(0, len(both), _AT_ONCE):
@@ -79,12 +67,11 @@ def fill_outbox(arena: Arena, messages: Messages) -> None:
 
 
 def _row(message: Message) -> dict[str, object]:
-    subject = message if isinstance(message, ExecutionJob) else message.retried
     return {
-        "tenant": subject.tenant,
+        "tenant": message.tenant,
         "id": message.id,
-        "kind": kind_of(message).value,
-        "execution_id": subject.execution_id,
-        "attempt": subject.attempt,
-        "body": message_body(message),
+        "kind": message.kind.value,
+        "execution_id": message.execution_id,
+        "attempt": message.attempt,
+        "body": orjson.Fragment(message.body),
     }

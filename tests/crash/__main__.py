@@ -8,8 +8,8 @@ import sys
 
 import click
 
-from tests.crash.campaign import Campaign, playground
-from tests.crash.engines import ENGINES
+from tests.crash.brokers import BROKERS
+from tests.crash.campaign import Campaign, prepared_postgres
 from tests.crash.mutants import MUTANTS
 
 
@@ -21,19 +21,25 @@ from tests.crash.mutants import MUTANTS
     help="About how long a round on all the engines takes.",
 )
 @click.option("--rounds", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--engine", default="all", show_default=True, type=click.Choice([*ENGINES, "all"]))
+@click.option(
+    "--engine",
+    "broker",
+    default="all",
+    show_default=True,
+    type=click.Choice([*BROKERS, "all"]),
+)
 @click.option(
     "--mutant", type=click.Choice([*MUTANTS]), help="Plant a bug, and fail because of it."
 )
 @click.option("--prove", is_flag=True, help="Plant every bug, and fail unless each is seen.")
 @click.option("--seed", type=int, help="That of the first round; the next count up from it.")
 def main(
-    *, seconds: float, rounds: int, engine: str, mutant: str | None, prove: bool, seed: int | None
+    *, seconds: float, rounds: int, broker: str, mutant: str | None, prove: bool, seed: int | None
 ) -> None:
     """Kill API, relays, PostgreSQL and broker; audit; exit 1 on any violation."""
-    # The consumers of this process say at length that the server is gone, which is our doing.
+    # The consumers of this process log at length that the server is gone, which is expected here.
     logging.disable(logging.CRITICAL)
-    engines = [*ENGINES] if engine == "all" else [engine]
+    brokers = [*BROKERS] if broker == "all" else [broker]
     first_seed = secrets.randbelow(1_000_000) if seed is None else seed
     click.echo(f"seed {first_seed}")
 
@@ -41,10 +47,10 @@ def main(
         this = asyncio.current_task()
         assert this is not None
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Everything that was started is ended on the way out.
+            # A cancellation ends everything that was started.
             asyncio.get_running_loop().add_signal_handler(number, this.cancel)
-        async with playground() as postgres:
-            campaign = Campaign(postgres=postgres, engines=engines, seed=first_seed, say=click.echo)
+        async with prepared_postgres() as postgres:
+            campaign = Campaign(postgres=postgres, brokers=brokers, seed=first_seed, say=click.echo)
             if prove:
                 return await campaign.prove(rounds=rounds)
             if mutant:

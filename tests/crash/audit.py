@@ -1,4 +1,4 @@
-"""What a 200 promises, checked against what a round left behind: records in, violations out."""
+"""What a 200 promises, checked against the records of a round."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from tests.crash.records import (
 )
 
 _Subject = tuple[MessageKind, AttemptKey]
-"""What a message is about."""
+"""The attempt that a message is about, and the kind of message."""
 _Ids = set[UUID]
 
 _LEGAL = {200, 400, 404, 409, 503, None}
@@ -35,16 +35,16 @@ class Rule(Enum):
     KEY = "an idempotency key that took effect more than once"
     ARCHIVED_TWICE = "an attempt archived more than once"
     ARCHIVE = "an archived attempt that does not hold what failed"
-    RESET = "an execution that is not what its last retry and its engine made of it"
+    RESET = "an execution that is not in the state that its last retry and its engine left"
     GAP = "attempts that are not 1…n with n = retry_count"
     LOST_MESSAGE = "a retry whose job or event reached no consumer"
-    TWO_IDS = "several messages of a kind for one attempt, not to be told apart from two retries"
+    TWO_IDS = "several messages of a kind for one attempt, which look like two retries"
     SHARED_ID = "one id on different messages"
     UNFOUNDED = "a message without its retry"
     STRANDED = "a message left in the outbox"
     DEAD_LETTER = "a dead letter"
     FOREIGN = "something of one tenant in another"
-    CANARY = "a change in the tenant that nobody may touch"
+    CANARY = "a change in the tenant that no request is meant for"
     DISORDER = "a later attempt that overtook an earlier one"
 
 
@@ -81,7 +81,7 @@ def _answers(evidence: Evidence) -> Iterator[Violation]:
             or (answer.status == 404 and not hidden)
             or (answer.status in {200, 400, 409} and hidden)
         ):
-            yield Violation(Rule.ANSWER, f"{answer.status} {answer.said} for {answer.asked}")
+            yield Violation(Rule.ANSWER, f"{answer.status} {answer.reason} for {answer.asked}")
     for ending in evidence.endings:
         yield Violation(Rule.ENDED, ending)
 
@@ -170,18 +170,18 @@ def _messages(evidence: Evidence) -> Iterator[Violation]:
         if attempt not in archived:
             yield Violation(Rule.UNFOUNDED, f"{kind.value} of {attempt}")
         if len(of_attempt) > 1:
-            told = ", ".join(sorted(map(str, of_attempt)))
-            yield Violation(Rule.TWO_IDS, f"{kind.value} of {attempt}: {told}")
+            listed = ", ".join(sorted(map(str, of_attempt)))
+            yield Violation(Rule.TWO_IDS, f"{kind.value} of {attempt}: {listed}")
     for message_id, of_id in subjects.items():
         if len(of_id) > 1:
-            told = "; ".join(
+            listed = "; ".join(
                 f"{kind.value} of {attempt}" for kind, attempt in sorted(of_id, key=str)
             )
-            yield Violation(Rule.SHARED_ID, f"{message_id}: {told}")
+            yield Violation(Rule.SHARED_ID, f"{message_id}: {listed}")
 
 
 def _order(deliveries: Iterable[Delivery]) -> Iterator[Violation]:
-    """Only the first delivery of each attempt counts: a redelivery may come at any time."""
+    """Only the first delivery of each attempt counts: redeliveries may come at any time."""
     seen: set[_Subject] = set()
     latest: dict[tuple[MessageKind, ExecutionKey], int] = {}
     for delivery in deliveries:
@@ -197,11 +197,11 @@ def _order(deliveries: Iterable[Delivery]) -> Iterator[Violation]:
 
 def _outbox(evidence: Evidence) -> Iterator[Violation]:
     for row in evidence.outbox:
-        told = f"{row.kind.value} of {row.attempt}"
+        message = f"{row.kind.value} of {row.attempt}"
         if row.dead_reason is None:
-            yield Violation(Rule.STRANDED, told)
+            yield Violation(Rule.STRANDED, message)
         else:
-            yield Violation(Rule.DEAD_LETTER, f"{told}: {row.dead_reason}")
+            yield Violation(Rule.DEAD_LETTER, f"{message}: {row.dead_reason}")
 
 
 def _tenants(evidence: Evidence) -> Iterator[Violation]:
@@ -215,7 +215,8 @@ def _tenants(evidence: Evidence) -> Iterator[Violation]:
         tenant = row.attempt.execution.tenant
         if evidence.users.get(row.retried_by) != tenant:
             yield Violation(
-                Rule.FOREIGN, f"{row.attempt} was retried by a stranger, {row.retried_by}"
+                Rule.FOREIGN,
+                f"{row.attempt} was retried by another tenant's user, {row.retried_by}",
             )
     touched = {row.attempt for row in evidence.archived}
     touched |= {delivery.attempt for delivery in evidence.deliveries}

@@ -1,4 +1,4 @@
-"""The clients: they retry what has failed, and write down every answer or the lack of one."""
+"""The clients: they retry what has failed, and record every answer or the lack of one."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -15,24 +15,24 @@ from tests.crash.population import Population
 from tests.crash.process_slot import ProcessSlot
 from tests.crash.records import Answer, AttemptKey, ExecutionKey
 from tests.crash.scenarios import Scenario
-from tests.service.world import EXECUTIONS
+from tests.support.world import EXECUTIONS
 
 _TIMEOUT_S = 5.0
-_SHARE_OF_STRAYS = 0.02
-"""How often somebody asks for an execution that only another tenant has."""
+_SHARE_OF_FOREIGN = 0.02
+"""How often a client also asks for an execution that only another tenant has."""
 _SHARE_OF_KEYS = 0.5
-"""How often somebody sends an idempotency key."""
+"""How often a request has an idempotency key."""
 _TRIES = 5
-"""How often somebody with a key asks again for an answer that was lost."""
+"""How often a request with a key is repeated when its answer was lost."""
 _PAUSE_S = 0.1
-"""After an answer that says to ask again, or none."""
+"""After an answer that asks for a repetition, or none."""
 
 _SETTLED = frozenset({HTTPStatus.OK, HTTPStatus.BAD_REQUEST})
 
 
 @frozen(kw_only=True)
 class Request:
-    """A retry, to be sent once or several times."""
+    """A request for a retry, to be sent once or several times."""
 
     asked: ExecutionKey
     api_key: str
@@ -47,7 +47,7 @@ class Request:
 
 @define(eq=False)
 class Clients:
-    """Any number of clients behind one log."""
+    """Any number of clients with one log of answers."""
 
     _apis: Sequence[ProcessSlot]
     _population: Population
@@ -56,14 +56,14 @@ class Clients:
     _scenario: Scenario
     _clock: Callable[[], float]
     _http: httpx.AsyncClient
-    """Without a base URL: an API that is started again is somewhere else."""
+    """Without a base URL: a restarted API has another port."""
     _on_answer: Callable[[], None]
     answers: list[Answer] = field(factory=list, init=False)
     retried: int = field(default=0, init=False)
-    """How many answers were 200."""
+    """The number of answers 200."""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """One client, until it is told to stop; then what it has asked is answered first."""
+        """One client, until `stopping`; a request in progress is finished first."""
         until_stopped = asyncio.create_task(stopping.wait())
         while not stopping.is_set():
             failed = asyncio.create_task(self._engine.failed.get())
@@ -71,15 +71,15 @@ class Clients:
             if not failed.done():
                 failed.cancel()
                 break
-            await self._care_for(failed.result())
+            await self._get_retried(failed.result())
 
-    async def _care_for(self, execution: ExecutionKey) -> None:
-        if self._random.random() < _SHARE_OF_STRAYS:
+    async def _get_retried(self, execution: ExecutionKey) -> None:
+        if self._random.random() < _SHARE_OF_FOREIGN:
             hidden = self._random.choice(self._population.hidden)
             await self.retry(self.request(ExecutionKey(execution.tenant, hidden)))
         request = self.request(execution)
-        twins = self._random.choice(self._scenario.twins)
-        answers = await asyncio.gather(*[self.retry(request) for _ in range(twins)])
+        simultaneous = self._random.choice(self._scenario.simultaneous)
+        answers = await asyncio.gather(*[self.retry(request) for _ in range(simultaneous)])
         tries = _TRIES if request.key else 0
         while not any(answer.status in _SETTLED for answer in answers):
             await asyncio.sleep(_PAUSE_S)
@@ -89,17 +89,17 @@ class Clients:
             tries -= 1
             answers = [await self.retry(request)]
         for answer in answers:
-            if answer.promised and self._random.random() < self._scenario.haste:
-                self._engine.give_up(answer.promised)
+            if answer.promised and self._random.random() < self._scenario.share_timed_out:
+                self._engine.time_out(answer.promised)
 
     def request(self, execution: ExecutionKey) -> Request:
-        """A retry by somebody of the execution's tenant."""
+        """A request with a key of the execution's tenant."""
         api_key = self._random.choice(self._population.keys[execution.tenant])
         key = str(uuid4()) if self._random.random() < _SHARE_OF_KEYS else None
         return Request(asked=execution, api_key=api_key, key=key)
 
     async def retry(self, request: Request) -> Answer:
-        """Asks one of the APIs once."""
+        """Sends the request to one of the APIs, once."""
         address = await self._some_address()
         sent_at = self._clock()
         try:
@@ -109,7 +109,7 @@ class Clients:
                 timeout=_TIMEOUT_S,
             )
         except httpx.TransportError as error:
-            read: Mapping[str, Any] = {"status": None, "said": type(error).__name__}
+            read: Mapping[str, Any] = {"status": None, "reason": type(error).__name__}
         else:
             read = _read(response)
         answer = Answer(
@@ -134,15 +134,15 @@ class Clients:
 
 
 def _read(response: httpx.Response) -> Mapping[str, Any]:
-    """The attributes of an `Answer` that are in the answer itself."""
+    """The attributes of an `Answer` that the response contains."""
     body = response.json()
     if response.status_code != HTTPStatus.OK:
-        return {"status": response.status_code, "said": body["error"]["code"]}
+        return {"status": response.status_code, "reason": body["error"]["code"]}
     data = body["data"]
     key = ExecutionKey(UUID(data["tenant"]), UUID(data["execution_id"]))
     return {
         "status": response.status_code,
-        "said": "",
+        "reason": "",
         "promised": AttemptKey(key, data["retry_count"]),
         "replayed": "idempotent-replayed" in response.headers,
     }

@@ -1,6 +1,6 @@
-"""Where a service process kills itself: named points around the real adapters, passed through.
+"""A service process that kills itself at a named point: wrappers around the real adapters.
 
-The wrappers add nothing else; what they do not name goes straight to what they wrap.
+They do nothing else; whatever they do not define is that of the adapter inside.
 """
 
 import os
@@ -13,8 +13,9 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from automation_retry.adapters.postgres import Database, statements
-from automation_retry.application import ExecutionJob, MessageKind, RetriedEvent
+from automation_retry.adapters.postgres import Database
+from automation_retry.adapters.postgres.sql.unit_of_work import COMMIT, COMMIT_WAITING
+from automation_retry.application import Message, MessageKind
 from tests.crash.pass_through import PassThrough
 
 
@@ -22,10 +23,10 @@ class Point(Enum):
     """A moment in the life of a retry at which its process may die."""
 
     AFTER_COMMIT = "after the commit, before anything else"
-    AFTER_CLAIM = "after claim"
-    AFTER_PUBLISH = "after publish, acknowledged"
-    BEFORE_DELETE = "before delete"
-    AFTER_DELETE = "after delete, before commit"
+    AFTER_CLAIM = "after the claim"
+    AFTER_SEND = "after the send, acknowledged by the broker"
+    BEFORE_ACKNOWLEDGE = "before the claim is acknowledged"
+    AFTER_ACKNOWLEDGE = "after the claim is acknowledged, before that is committed"
 
 
 RELAY_POINTS = tuple(point for point in Point if point is not Point.AFTER_COMMIT)
@@ -33,51 +34,51 @@ RELAY_POINTS = tuple(point for point in Point if point is not Point.AFTER_COMMIT
 
 @frozen
 class Death:
-    """Dies at the `nth` time that a point is reached; claims of nothing do not count."""
+    """The process dies the `nth` time that it reaches a point; empty claims do not count."""
 
     point: Point
     nth: int
 
 
 @define
-class Reaper:
-    """Counts down to the death of its own process."""
+class Countdown:
+    """Kills its own process when it has reached the point of its death often enough."""
 
     _death: Death | None
-    _reached: int = field(default=0, init=False)
+    _times: int = field(default=0, init=False)
 
-    def at(self, point: Point) -> None:
-        """Does not return from the point and time that were chosen."""
+    def reached(self, point: Point) -> None:
+        """Counts; does not return when this was the last time."""
         if self._death is None or point is not self._death.point:
             return
-        self._reached += 1
-        if self._reached == self._death.nth:
+        self._times += 1
+        if self._times == self._death.nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 class DyingDatabase(Database):
-    """The storage of an API process that dies when a retry has been committed."""
+    """The database of an API process that dies when a retry has been committed."""
 
-    reaper = Reaper(None)
+    countdown = Countdown(None)
 
     async def fetch_once(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Any:
         rows = await super().fetch_once(statement, parameters)
-        if statement is statements.COMMIT and rows:
-            self.reaper.at(Point.AFTER_COMMIT)
+        if statement in {COMMIT, COMMIT_WAITING} and rows:
+            self.countdown.reached(Point.AFTER_COMMIT)
         return rows
 
 
 class _Dying(PassThrough):
-    def __init__(self, inner: Any, reaper: Reaper) -> None:
+    def __init__(self, inner: Any, countdown: Countdown) -> None:
         super().__init__(inner)
-        self._reaper = reaper
+        self._countdown = countdown
 
 
 class DyingClaim(_Dying):
-    async def delivered(self, ids: Sequence[UUID]) -> None:
-        self._reaper.at(Point.BEFORE_DELETE)
-        await self._inner.delivered(ids)
-        self._reaper.at(Point.AFTER_DELETE)
+    async def acknowledge(self, ids: Sequence[UUID]) -> None:
+        self._countdown.reached(Point.BEFORE_ACKNOWLEDGE)
+        await self._inner.acknowledge(ids)
+        self._countdown.reached(Point.AFTER_ACKNOWLEDGE)
 
 
 class DyingOutbox(_Dying):
@@ -87,17 +88,11 @@ class DyingOutbox(_Dying):
             if not claim.messages:
                 yield claim
                 return
-            self._reaper.at(Point.AFTER_CLAIM)
-            yield DyingClaim(claim, self._reaper)
+            self._countdown.reached(Point.AFTER_CLAIM)
+            yield DyingClaim(claim, self._countdown)
 
 
-class DyingQueue(_Dying):
-    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
-        await self._inner.enqueue(jobs)
-        self._reaper.at(Point.AFTER_PUBLISH)
-
-
-class DyingBus(_Dying):
-    async def publish(self, events: Sequence[RetriedEvent]) -> None:
-        await self._inner.publish(events)
-        self._reaper.at(Point.AFTER_PUBLISH)
+class DyingBroker(_Dying):
+    async def send(self, messages: Sequence[Message]) -> None:
+        await self._inner.send(messages)
+        self._countdown.reached(Point.AFTER_SEND)

@@ -1,4 +1,4 @@
-"""Reads from the database what the audit wants to see."""
+"""Reads from the database what is audited."""
 
 from collections.abc import Sequence
 from typing import Any, Final, LiteralString
@@ -26,7 +26,7 @@ SELECT tenant, execution_id, status, retry_count, error_message FROM automation_
 _OUTBOX: Final = """
 SELECT tenant, execution_id, attempt, kind, id, dead_reason FROM automation_outbox
 """
-# A message that a relay has claimed at this moment is locked, and is not stranded.
+# A message that a relay has claimed is locked, and is not stranded.
 _UNCLAIMED: Final = """
 SELECT id FROM automation_outbox WHERE dead_at IS NULL FOR UPDATE SKIP LOCKED
 """
@@ -90,12 +90,12 @@ async def waiting_messages(url: str) -> frozenset[UUID]:
 
 
 async def unclaimed_messages(url: str) -> frozenset[UUID]:
-    """The ids of messages that nobody is delivering at this moment."""
+    """The ids of messages that no relay has claimed at this moment."""
     return frozenset(row["id"] for row in await _fetch(url, _UNCLAIMED))
 
 
 async def rows_of(url: str, tenant: UUID) -> Sequence[str]:
-    """Everything that a tenant has, as text."""
+    """All rows of a tenant, as text."""
     async with await psycopg.AsyncConnection.connect(url, row_factory=scalar_row) as connection:
         cursor: psycopg.AsyncCursor[Any] = await connection.execute(_ROWS_OF, {"tenant": tenant})
         return await cursor.fetchall()

@@ -7,7 +7,7 @@ from typing import Final
 import psycopg
 from attrs import define, field, frozen
 
-from tests.crash.engine_under_test import Storage
+from tests.crash.broker_under_test import RoundDatabase
 from tests.crash.records import AttemptKey, ExecutionKey, error_of
 
 _SHARE_OF_SUCCESS = 0.02
@@ -42,31 +42,31 @@ class _Result:
 
 @define(eq=False)
 class FailingEngine:
-    """Reports results with the fence by `retry_count`, however long it takes to get them stored."""
+    """Reports results fenced by `retry_count`, and repeats that until they are stored."""
 
-    _storage: Storage
+    _database: RoundDatabase
     _random: Random
     failed: asyncio.Queue[ExecutionKey] = field(factory=asyncio.Queue, init=False)
-    """Executions that somebody should retry. One may stand there twice."""
+    """Executions to be retried; one may be queued twice."""
     _results: asyncio.Queue[_Result] = field(factory=asyncio.Queue, init=False)
     _unstored: list[_Result] = field(factory=list, init=False)
 
     def execute(self, attempt: AttemptKey) -> None:
-        """Runs a job, which takes no time."""
+        """Runs a job at once."""
         succeeded = self._random.random() < _SHARE_OF_SUCCESS
         self._results.put_nowait(_Result(attempt, succeeded))
 
-    def give_up(self, attempt: AttemptKey) -> None:
-        """Fails a run that may not even have begun, as a watchdog does; its job comes late."""
+    def time_out(self, attempt: AttemptKey) -> None:
+        """Fails a run as a watchdog does, even when its job has not been received yet."""
         self._results.put_nowait(_Result(attempt, succeeded=False))
 
     async def run(self) -> None:
         """Stores results until it is cancelled."""
         while True:
-            await self._storage.up.wait()
+            await self._database.up.wait()
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self._storage.url, autocommit=True
+                    self._database.url, autocommit=True
                 ) as connection:
                     await self._store(connection)
             except (psycopg.OperationalError, psycopg.InterfaceError):

@@ -6,21 +6,21 @@ from random import Random
 
 from attrs import define, field
 
-from tests.crash.engine_under_test import Broker
+from tests.crash.broker_under_test import BrokerServer
 from tests.crash.killable_postgres import KillablePostgres
 from tests.crash.process_slot import ProcessSlot
 from tests.crash.scenarios import Fault, Target
-from tests.crash.waiting import happens_within, in_thread
+from tests.crash.waiting import in_thread, is_set_within
 
 
 @define(eq=False)
 class Faults:
-    """Kills, and brings back. What is away already is not killed again."""
+    """Kills servers and processes, and restarts them; what is down is not killed again."""
 
     _random: Random
     _slots: Mapping[Target, Sequence[ProcessSlot]]
     _postgres: KillablePostgres
-    _broker: Broker | None
+    _broker: BrokerServer | None
     postgres_kills: int = field(default=0, init=False)
     broker_kills: int = field(default=0, init=False)
     _broker_up: bool = field(default=True, init=False)
@@ -30,13 +30,13 @@ class Faults:
         """Those that exist."""
         return [target for target in Target if target is not Target.BROKER or self._broker]
 
-    async def strike(
+    async def inject(
         self, faults: Sequence[Fault], stopping: asyncio.Event, clock: Callable[[], float]
     ) -> None:
-        """Carries out the schedule until it ends or is stopped; then waits for what is away."""
+        """Carries out the schedule until its end or `stopping`; returns when servers are up."""
         async with asyncio.TaskGroup() as outages:
             for fault in faults:
-                if await happens_within(stopping, fault.at - clock()):
+                if await is_set_within(stopping, fault.at - clock()):
                     break
                 match fault.target:
                     case Target.POSTGRES if self._postgres.up.is_set():

@@ -16,19 +16,19 @@ from automation_retry.adapters.embedded import EmbeddedPostgres
 from automation_retry.entrypoints.lifecycle import migrate_database
 from automation_retry.entrypoints.settings import read_settings
 from tests.crash.waiting import in_thread
-from tests.postgres_server import PostgresServer, private_folder
+from tests.support.postgres_server import PostgresServer, private_folder
 
 _TEMPLATE = "migrated"
 
 
 @define(eq=False)
 class KillablePostgres:
-    """Made running, with a migrated database to copy."""
+    """Created running, with a migrated database to copy."""
 
     _embedded: EmbeddedPostgres
     _server: PostgresServer
     up: asyncio.Event = field(factory=asyncio.Event, init=False)
-    """Whether it runs; an error of a client while it does not is none of the client's."""
+    """Set while it runs; errors of clients are expected while it does not."""
 
     async def start(self) -> None:
         """Starts it where it is down; returns when it takes connections."""
@@ -36,7 +36,7 @@ class KillablePostgres:
         self.up.set()
 
     def kill(self) -> None:
-        """Kill -9 for the postmaster, then for its children; none of them gets to say goodbye."""
+        """Kill -9 for the postmaster, then for its children; none of them can clean up."""
         postmaster = self._embedded.postmaster_pid
         assert postmaster is not None
         self.up.clear()
@@ -57,7 +57,7 @@ class KillablePostgres:
 
 @asynccontextmanager
 async def killable_postgres() -> AsyncIterator[KillablePostgres]:
-    """A new server in a folder of its own; both are gone at the end."""
+    """A new server in a folder of its own; both are removed at the end."""
     with private_folder() as folder:
         embedded = EmbeddedPostgres(folder / "postgres")
         try:
@@ -68,7 +68,7 @@ async def killable_postgres() -> AsyncIterator[KillablePostgres]:
             postgres.up.set()
             yield postgres
         finally:
-            # What a killed server leaves in shared memory, only the next one removes.
+            # Only the next server removes what a killed one left in shared memory.
             await in_thread(embedded.start)
             await in_thread(embedded.stop)
 
@@ -77,7 +77,7 @@ def _children_of(parent: int) -> Iterator[int]:
     if sys.platform == "linux":
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
-                # After the command in brackets, which may hold anything: state, then parent.
+                # The command in brackets may contain anything; state and parent follow it.
                 if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
                     yield int(stat.parent.name)
     else:

@@ -1,7 +1,7 @@
-"""The service with one planted bug each, to prove that the harness sees what it is there to see.
+"""The service with one planted bug each, to prove that the audit sees each of them.
 
-Each bug stands in an adapter of its own, put in the place of the real one by the container of a
-service process. Nothing of the production code is changed.
+Each bug is an adapter that the container of a service process uses in the place of the real one.
+The production code is not changed.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -9,21 +9,18 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
 from uuid import UUID, uuid4
 
-from attrs import evolve, field, frozen
+import orjson
+from attrs import evolve, frozen
 from psycopg.types.json import Jsonb
 
-from automation_retry.adapters.json_codec import converter, message_from
-from automation_retry.adapters.postgres import Database, PostgresUnitOfWork, statements
-from automation_retry.adapters.postgres.database import Connection
+from automation_retry.adapters.postgres import Database, PostgresUnitOfWork
+from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.rows import message_records
-from automation_retry.application import (
-    ExecutionJob,
-    IdempotencyKey,
-    Message,
-    MessageKind,
-    RetriedEvent,
-)
-from automation_retry.application.ports import EventBus, ExecutionQueue, Outbox
+from automation_retry.adapters.postgres.sql.outbox import ACKNOWLEDGE
+from automation_retry.adapters.wire.json_values import converter
+from automation_retry.adapters.wire.messages import body_of
+from automation_retry.application import IdempotencyKey, Message, MessageKind
+from automation_retry.application.ports import Broker, Outbox
 from automation_retry.domain import Retry
 from tests.crash import scenarios
 from tests.crash.audit import Rule
@@ -32,21 +29,22 @@ from tests.crash.scenarios import Scenario
 
 _ADD_MESSAGES: Final = """
 INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)
-SELECT m.* FROM jsonb_to_recordset(%(messages)s) AS m (
+SELECT m.tenant, m.id, m.kind, m.execution_id, m.attempt, m.body
+FROM jsonb_to_recordset(%(messages)s) AS m (
     tenant uuid, id uuid, kind text, execution_id uuid, attempt integer, body jsonb
 )
 """
 
 
 class EventAfterCommit(PostgresUnitOfWork):
-    """Writes the event when the retry is committed: what dies in between never tells anybody."""
+    """Writes the event after the commit of the retry: a process that dies in between loses it."""
 
     async def commit(self) -> frozenset[UUID]:
         staged = self.queue.messages
-        events = [message for message in staged if isinstance(message, RetriedEvent)]
-        staged[:] = [message for message in staged if isinstance(message, ExecutionJob)]
+        events = [message for message in staged if message.kind is MessageKind.EVENT]
+        staged[:] = [message for message in staged if message.kind is MessageKind.JOB]
         lost = await super().commit()
-        won = [event for event in events if event.retried.execution_id not in lost]
+        won = [event for event in events if event.execution_id not in lost]
         async with self._database.connection() as connection:
             await connection.execute(_ADD_MESSAGES, {"messages": message_records(won)})
         return lost
@@ -63,14 +61,21 @@ WITH swapped AS (
     FROM jsonb_populate_recordset(NULL::automation_executions, %(executions)s) n
     WHERE e.tenant = n.tenant AND e.execution_id = n.execution_id
 ), archived AS (
-    INSERT INTO automation_failed_attempts
-    SELECT * FROM jsonb_populate_recordset(NULL::automation_failed_attempts, %(attempts)s)
+    INSERT INTO automation_failed_attempts (
+        tenant, execution_id, attempt, retried_at, retried_by, api_key_id, request_id, started_at,
+        completed_at, duration_ms, actions_successful, actions_failed, error_message, error_stack,
+        failed_action_index
+    )
+    SELECT a.tenant, a.execution_id, a.attempt, a.retried_at, a.retried_by, a.api_key_id,
+           a.request_id, a.started_at, a.completed_at, a.duration_ms, a.actions_successful,
+           a.actions_failed, a.error_message, a.error_stack, a.failed_action_index
+    FROM jsonb_populate_recordset(NULL::automation_failed_attempts, %(attempts)s) a
 )
 """
 
 
 class SwapWithoutCompare(PostgresUnitOfWork):
-    """Resets whatever the row holds by now: all of several concurrent retries succeed."""
+    """Resets the row whatever its state: all of several concurrent retries succeed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -97,16 +102,16 @@ class SwapWithoutCompare(PostgresUnitOfWork):
 
 @frozen
 class _Settled:
-    """A claim with nothing left to settle."""
+    """A claim whose messages are removed already."""
 
     messages: Sequence[Message]
 
-    async def delivered(self, ids: Sequence[UUID]) -> None:
+    async def acknowledge(self, ids: Sequence[UUID]) -> None:
         pass
 
 
-class SentBeforePublished(PassThrough):
-    """Deletes and commits first, then publishes: what dies in between is gone."""
+class RemovedBeforeSent(PassThrough):
+    """Removes messages and commits, then sends them: a relay that dies in between loses them."""
 
     def __init__(self, outbox: Outbox, _: Database) -> None:
         super().__init__(outbox)
@@ -114,7 +119,7 @@ class SentBeforePublished(PassThrough):
     @asynccontextmanager
     async def claim(self, kind: MessageKind, limit: int) -> AsyncIterator[_Settled]:
         async with self._inner.claim(kind, limit) as claim:
-            await claim.delivered([message.id for message in claim.messages])
+            await claim.acknowledge([message.id for message in claim.messages])
             messages = claim.messages
         yield _Settled(messages)
 
@@ -126,7 +131,8 @@ INSERT INTO relay_cursor VALUES ('job', 0), ('event', 0);
 """
 _SEEN: Final = "SELECT position FROM relay_cursor WHERE kind = %(kind)s FOR UPDATE"
 _BEYOND: Final = """
-SELECT ctid AS place, body, position FROM automation_outbox
+SELECT ctid AS place, position, tenant, id, execution_id, attempt, body::text AS body
+FROM automation_outbox
 WHERE kind = %(kind)s AND position > %(seen)s ORDER BY position LIMIT %(limit)s
 """
 _MOVE: Final = "UPDATE relay_cursor SET position = %(position)s WHERE kind = %(kind)s"
@@ -137,21 +143,30 @@ class _ClaimBeyond:
     kind: MessageKind
     rows: Sequence[Any]
     connection: Connection
-    messages: Sequence[Message] = field(init=False)
 
-    @messages.default
-    def _read(self) -> Sequence[Message]:
-        return [message_from(self.kind, row["body"]) for row in self.rows]
+    @property
+    def messages(self) -> Sequence[Message]:
+        return [
+            Message(
+                id=row["id"],
+                kind=self.kind,
+                tenant=row["tenant"],
+                execution_id=row["execution_id"],
+                attempt=row["attempt"],
+                body=row["body"],
+            )
+            for row in self.rows
+        ]
 
-    async def delivered(self, _: Sequence[UUID]) -> None:
+    async def acknowledge(self, _: Sequence[UUID]) -> None:
         places = [row["place"] for row in self.rows]
-        await self.connection.execute(statements.DELIVERED, {"places": places})
+        await self.connection.execute(ACKNOWLEDGE, {"places": places})
         seen = {"kind": self.kind.value, "position": self.rows[-1]["position"]}
         await self.connection.execute(_MOVE, seen)
 
 
 class Cursor(PassThrough):
-    """Reads what stands beyond the last position seen: a lower one that commits later is lost."""
+    """Reads beyond the last position that it saw: a lower one that is committed later is lost."""
 
     def __init__(self, outbox: Outbox, database: Database) -> None:
         super().__init__(outbox)
@@ -168,35 +183,33 @@ class Cursor(PassThrough):
             yield _ClaimBeyond(kind, await beyond.fetchall(), connection)
 
 
-class QueueWithoutIds(PassThrough):
-    """Gives each hand-over an id of its own: nobody can tell that the second one is the first."""
+class BrokerWithoutIds(PassThrough):
+    """Sends messages with a new id each time: nobody can recognise a redelivery."""
 
-    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
-        await self._inner.enqueue([evolve(job, id=uuid4()) for job in jobs])
+    async def send(self, messages: Sequence[Message]) -> None:
+        await self._inner.send([_with_new_id(message) for message in messages])
 
 
-class BusWithoutIds(PassThrough):
-    """As `QueueWithoutIds`."""
-
-    async def publish(self, events: Sequence[RetriedEvent]) -> None:
-        await self._inner.publish([evolve(event, id=uuid4()) for event in events])
+def _with_new_id(message: Message) -> Message:
+    new_id = uuid4()
+    body = orjson.dumps(body_of(message) | {"id": new_id}).decode()
+    return evolve(message, id=new_id, body=body)
 
 
 @frozen(kw_only=True)
 class Bug:
-    """What is put in the place of the real adapters; by default nothing."""
+    """What replaces the real adapters; by default nothing."""
 
     prepare: LiteralString = ""
-    """SQL that its database needs, as such a bug would come with a schema of its own."""
+    """SQL that changes the schema, as the bug requires."""
     unit_of_work: type[PostgresUnitOfWork] = PostgresUnitOfWork
     outbox: Callable[[Outbox, Database], Any] = lambda outbox, _: outbox
-    queue: Callable[[ExecutionQueue], Any] = lambda queue: queue
-    bus: Callable[[EventBus], Any] = lambda bus: bus
+    broker: Callable[[Broker], Any] = lambda broker: broker
 
 
 NO_BUG: Final = Bug()
 
-# The real schema forbids the doubles that the real statement cannot make.
+# The constraints of the real schema prevent the duplicates that this bug writes.
 _NOTHING_UNIQUE: Final = """
 ALTER TABLE automation_failed_attempts DROP CONSTRAINT automation_failed_attempts_pkey;
 ALTER TABLE automation_outbox DROP CONSTRAINT automation_outbox_one_of_each_kind;
@@ -210,7 +223,7 @@ class Mutant:
     bug: Bug
     scenario: Scenario
     breaks: Rule
-    """What is seen of it; to break something else is not to be caught."""
+    """The rule under which it must be reported."""
 
 
 MUTANTS: Final = {
@@ -220,7 +233,7 @@ MUTANTS: Final = {
         Rule.LOST_MESSAGE,
     ),
     "sent-before-published": Mutant(
-        Bug(outbox=SentBeforePublished),
+        Bug(outbox=RemovedBeforeSent),
         scenarios.RELAY_DIES_AFTER_CLAIM,
         Rule.LOST_MESSAGE,
     ),
@@ -230,13 +243,13 @@ MUTANTS: Final = {
         Rule.STRANDED,
     ),
     "no-message-id": Mutant(
-        Bug(queue=QueueWithoutIds, bus=BusWithoutIds),
-        scenarios.RELAY_DIES_AFTER_PUBLISH,
+        Bug(broker=BrokerWithoutIds),
+        scenarios.RELAY_DIES_AFTER_SEND,
         Rule.TWO_IDS,
     ),
     "swap-without-compare": Mutant(
         Bug(unit_of_work=SwapWithoutCompare, prepare=_NOTHING_UNIQUE),
-        scenarios.TWINS,
+        scenarios.SIMULTANEOUS_RETRIES,
         Rule.PROMISED_TWICE,
     ),
 }

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -9,20 +9,20 @@ from nats.errors import TimeoutError as NothingNew
 from nats.js.api import ConsumerConfig
 
 from automation_retry.application import MessageKind
+from tests.adapters.nats.nats_streams import EVENTS, JOBS
+from tests.crash.broker_under_test import BrokerUnderTest, RoundDatabase
 from tests.crash.consumer_log import ConsumerLog
-from tests.crash.engine_under_test import EngineUnderTest, Storage
-from tests.engines.nats_engine import EVENTS, JOBS
-from tests.servers.nats_server import running_nats
+from tests.support.nats_server import running_nats
 
 _DURABLE = "crash-test"
 _ACK_WAIT_S = 2
-"""What a killed server had sent and we never got comes again after so long."""
+"""After this time the server sends again what was not acknowledged."""
 
 
 @asynccontextmanager
-async def nats_under_test() -> AsyncIterator[EngineUnderTest]:
+async def nats_under_test() -> AsyncIterator[BrokerUnderTest]:
     with running_nats() as server:
-        yield EngineUnderTest(
+        yield BrokerUnderTest(
             consumers=(
                 partial(_consume, server.url, JOBS, MessageKind.JOB),
                 partial(_consume, server.url, EVENTS, MessageKind.EVENT),
@@ -32,16 +32,18 @@ async def nats_under_test() -> AsyncIterator[EngineUnderTest]:
                 "AUTOMATION_RETRY_EVENT_BUS": "nats",
                 "AUTOMATION_RETRY_NATS_URL": server.url,
             },
-            broker=server,
+            server=server,
             redelivers_within_s=_ACK_WAIT_S + 1,
         )
 
 
-async def _consume(url: str, stream: str, kind: MessageKind, _: Storage, log: ConsumerLog) -> None:
+async def _consume(
+    url: str, stream: str, kind: MessageKind, _: RoundDatabase, log: ConsumerLog
+) -> None:
     client = await nats.connect(url, allow_reconnect=False)
     try:
-        # One at a time: what a killed server had sent into the void comes again only after
-        # `ack_wait`, and with more under way a later attempt would then come first.
+        # One at a time: a message that was lost with a killed server is sent again only after
+        # `ack_wait`, and with more in flight a later attempt would then be received first.
         config = ConsumerConfig(ack_wait=_ACK_WAIT_S, max_ack_pending=1)
         subscription = await client.jetstream().pull_subscribe(
             "", durable=_DURABLE, stream=stream, config=config
@@ -52,14 +54,14 @@ async def _consume(url: str, stream: str, kind: MessageKind, _: Storage, log: Co
             except NothingNew:
                 continue
             for message in messages:
-                log.take(kind, _body(kind, orjson.loads(message.data)))
+                log.receive(kind, _body(kind, orjson.loads(message.data)))
                 await message.ack_sync()
     finally:
         await client.close()
 
 
-def _body(kind: MessageKind, body: dict[str, Any]) -> dict[str, Any]:
-    """The body of a message on any engine; events travel as CloudEvents here."""
+def _body(kind: MessageKind, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body as any other broker carries it; on NATS, events are CloudEvents."""
     if kind is MessageKind.JOB:
         return body
     return {

@@ -2,7 +2,7 @@ from typing import Any
 
 
 class PassThrough:
-    """An adapter around another: what it does not do itself, the inner one does."""
+    """Wraps an adapter; what a subclass does not define is that of the adapter inside."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner

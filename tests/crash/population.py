@@ -1,18 +1,18 @@
-"""Who and what there is at the beginning of a round."""
+"""The tenants, keys and executions at the beginning of a round."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID, uuid4
 
 from attrs import frozen
 
+from automation_retry.application.ports import Storage
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
-from automation_retry.entrypoints.container import Container
 from tests.crash.records import ExecutionKey, error_of
-from tests.factories import a_failed_execution
+from tests.support.factories import a_failed_execution
 
 _TENANTS = 3
 _KEYS = 2
-_LAST_ONES = 3
+_PROBES = 3
 _PERMISSIONS = frozenset({AUTOMATION_EXECUTE, AUTOMATION_READ})
 
 
@@ -25,21 +25,21 @@ class Population:
     users: Mapping[UUID, UUID]
     """The tenant of each user."""
     executions: Sequence[ExecutionKey]
-    last_ones: Sequence[ExecutionKey]
-    """Executions to retry at the end, to see whether everything flows again."""
+    probes: Sequence[ExecutionKey]
+    """Executions to retry at the end, to see whether messages are delivered again."""
     canary: UUID
-    """The tenant that nobody touches, with executions of the same ids and others."""
+    """A tenant whose keys are not used; has executions of the same ids, and others."""
     hidden: Sequence[UUID]
     """Ids of executions that only the canary has."""
 
 
-async def populate(container: Container, executions: int) -> Population:
-    """Makes a population with this number of executions for each tenant."""
+async def populate(storage: Storage, executions: int) -> Population:
+    """Creates a population with this number of executions for each tenant."""
     canary, *tenants = [uuid4() for _ in range(_TENANTS + 1)]
     users: dict[UUID, UUID] = {}
     keys: dict[UUID, list[str]] = {}
     for tenant in (canary, *tenants):
-        user = await container.directory().ensure_user(
+        user = await storage.directory.ensure_user(
             tenant=tenant,
             company_name="Contoso",
             username="operator",
@@ -47,26 +47,26 @@ async def populate(container: Container, executions: int) -> Population:
             permissions=_PERMISSIONS,
         )
         users[user.user_id] = tenant
-        keys[tenant] = [await container.directory().create_api_key(user=user) for _ in range(_KEYS)]
+        keys[tenant] = [await storage.directory.create_api_key(user=user) for _ in range(_KEYS)]
     del keys[canary]
     shared = [uuid4() for _ in range(executions)]
     hidden = [uuid4() for _ in range(_KEYS)]
-    last_ones = [ExecutionKey(tenants[0], uuid4()) for _ in range(_LAST_ONES)]
+    probes = [ExecutionKey(tenants[0], uuid4()) for _ in range(_PROBES)]
     retried = [ExecutionKey(tenant, id_) for id_ in shared for tenant in tenants]
     untouched = [ExecutionKey(canary, id_) for id_ in (*shared, *hidden)]
-    await _add(container, [*retried, *last_ones, *untouched])
+    await _add(storage, [*retried, *probes, *untouched])
     return Population(
         keys=keys,
         users=users,
         executions=retried,
-        last_ones=last_ones,
+        probes=probes,
         canary=canary,
         hidden=hidden,
     )
 
 
-async def _add(container: Container, keys: Iterable[ExecutionKey]) -> None:
-    await container.executions().add(
+async def _add(storage: Storage, keys: Iterable[ExecutionKey]) -> None:
+    await storage.executions.add(
         [
             a_failed_execution(
                 tenant=key.tenant, execution_id=key.execution_id, error_message=error_of(0)

@@ -1,4 +1,4 @@
-"""One place for a service process: whoever dies there is followed by the next."""
+"""Keeps service processes running: one that dies is replaced."""
 
 import asyncio
 import json
@@ -15,22 +15,23 @@ from attrs import define, field
 
 from tests.crash.service_process import Program, run
 
-# Service processes are forked from one that has imported everything: importing takes longer than
-# everything else that a process does before it is killed.
+# Service processes are forked from one that has imported everything: imports take longer than all
+# else that a process does before it is killed. Drivers are imported only when they are chosen.
 _processes = multiprocessing.get_context("forkserver")
 _PRELOADED = (
     "__main__",
     "tests.crash.service_process",
-    "automation_retry.adapters.redis",
-    "automation_retry.adapters.nats",
+    "automation_retry.adapters.procrastinate.broker",
+    "automation_retry.adapters.redis.broker",
+    "automation_retry.adapters.nats.broker",
 )
 _processes.set_forkserver_preload([*_PRELOADED])
 
 _READY = re.compile(r'"event": ?"(serving|relaying)"')
-_TOLD_LINES = 30
+_REPORTED_LINES = 30
 _LONGEST_LINE = 1 << 20
 _PATIENCE = 30.0
-"""Seconds that a process has to end in order."""
+"""Seconds in which a process has to exit after SIGTERM."""
 
 
 def _nothing() -> None:
@@ -44,7 +45,7 @@ def _first_process() -> None:
 
 
 async def prepare_processes() -> None:
-    """Waits for the process that all others are forked from, so that they start at once."""
+    """Returns when the process that all others are forked from is ready."""
     await asyncio.to_thread(_first_process)
 
 
@@ -57,10 +58,10 @@ class RunningProcess:
     _log: asyncio.StreamReader
     _transport: asyncio.ReadTransport
     next_in: float | None = field(default=None, init=False)
-    """Seconds until the next one starts, from whoever killed this one; None while nobody did."""
+    """Seconds until the next one starts, set when this one is killed; None until then."""
     ready: bool = field(default=False, init=False)
-    """Whether it says that it serves or relays: from then on it ends in order when told to."""
-    last_lines: deque[str] = field(factory=lambda: deque(maxlen=_TOLD_LINES), init=False)
+    """Whether it has logged that it serves or relays: from then on SIGTERM makes it exit 0."""
+    last_lines: deque[str] = field(factory=lambda: deque(maxlen=_REPORTED_LINES), init=False)
 
     @classmethod
     async def start(cls, next_program: Callable[[], Program]) -> "RunningProcess":
@@ -71,16 +72,16 @@ class RunningProcess:
             transport, _ = await asyncio.get_running_loop().connect_read_pipe(
                 lambda: asyncio.StreamReaderProtocol(log), pipe
             )
-            # From here on nothing is awaited, so that no process can be started and forgotten.
+            # From here on nothing is awaited: a cancellation cannot lose track of the process.
             program = next_program()
             process = _processes.Process(target=run, args=(program, write), daemon=True)
             process.start()
         return cls(program, process, log, transport)
 
     async def ended(self, on_serving: Callable[[str], None]) -> int:
-        """Reads what the process writes until there is nobody left to write; its exit code.
+        """Reads what the process writes until it has ended; its exit code.
 
-        `on_serving` is told its address, as soon as the process says it.
+        `on_serving` is called with its address, as soon as the process logs it.
         """
         async for line in self._log:
             text = line.decode(errors="replace").rstrip()
@@ -109,25 +110,25 @@ class RunningProcess:
 
 @define(eq=False)
 class ProcessSlot:
-    """Keeps one process running, and starts the next when it has died."""
+    """Keeps one process running: starts the next when it has died."""
 
     name: str
     _next_program: Callable[[], Program]
     _next_pause: Callable[[], float]
-    """Seconds between a death that nobody else caused and the next start."""
+    """Seconds between a process that killed itself and the next."""
     address: str | None = field(default=None, init=False)
-    """Where the process serves; None while it does not."""
+    """The URL at which the process serves; None while it does not."""
     serving: asyncio.Event = field(factory=asyncio.Event, init=False)
-    """Whether there is an address."""
+    """Set while there is an address."""
     killed: int = field(default=0, init=False)
     died: int = field(default=0, init=False)
-    """At a point of its own choice."""
+    """How many killed themselves, as their program says."""
     endings: list[str] = field(factory=list, init=False)
-    """Of processes that nobody killed, or that did not exit 0 when they were told to end."""
+    """Of processes that ended unexpectedly, or did not exit 0 after SIGTERM."""
     _running: RunningProcess | None = field(default=None, init=False)
 
     async def run(self) -> None:
-        """Until it is cancelled; then ends the process."""
+        """Runs processes until it is cancelled; then ends the last one."""
         while True:
             pause = await self._one_process()
             await asyncio.sleep(pause)
@@ -138,7 +139,7 @@ class ProcessSlot:
             self.killed += 1
 
     def replace(self) -> None:
-        """Ends the process, to start the next; not counted as a kill."""
+        """Kills the process without counting it; the next starts at once."""
         self._end_running(0)
 
     def _end_running(self, pause: float) -> bool:
@@ -155,28 +156,28 @@ class ProcessSlot:
             code = await asyncio.shield(ending)
         except asyncio.CancelledError:
             code = await _end(running, ending)
-            if code and running.ready and not self._was_meant(running, code):
-                self._tell(running, code)
+            if code and running.ready and not self._is_expected(running, code):
+                self._report(running, code)
             raise
         finally:
             self._running = self.address = None
             self.serving.clear()
         if running.next_in is not None:
             return running.next_in
-        if self._was_meant(running, code):
+        if self._is_expected(running, code):
             self.died += 1
         else:
-            self._tell(running, code)
+            self._report(running, code)
         return self._next_pause()
 
-    def _was_meant(self, running: RunningProcess, code: int) -> bool:
+    def _is_expected(self, running: RunningProcess, code: int) -> bool:
         return code == -signal.SIGKILL and bool(
             running.program.death or running.next_in is not None
         )
 
-    def _tell(self, running: RunningProcess, code: int) -> None:
-        told = "\n    ".join(running.last_lines)
-        self.endings.append(f"{self.name} ended with {code}; it said last:\n    {told}")
+    def _report(self, running: RunningProcess, code: int) -> None:
+        lines = "\n    ".join(running.last_lines)
+        self.endings.append(f"{self.name} ended with {code}; its last lines:\n    {lines}")
 
     def _serve_at(self, address: str) -> None:
         self.address = address

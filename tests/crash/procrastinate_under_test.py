@@ -5,23 +5,23 @@ from typing import Any
 
 import procrastinate
 
-from automation_retry.adapters.procrastinate.engine import (
+from automation_retry.adapters.procrastinate.broker import (
     EVENT_QUEUE,
     EVENT_TASK,
     JOB_QUEUE,
     JOB_TASK,
 )
 from automation_retry.application import MessageKind
+from tests.crash.broker_under_test import BrokerUnderTest, RoundDatabase
 from tests.crash.consumer_log import ConsumerLog
-from tests.crash.engine_under_test import EngineUnderTest, Storage
 
 _POLL_S = 0.5
 
 
 @asynccontextmanager
-async def procrastinate_under_test() -> AsyncIterator[EngineUnderTest]:
-    """Lives in PostgreSQL: there is no other broker to kill."""
-    yield EngineUnderTest(
+async def procrastinate_under_test() -> AsyncIterator[BrokerUnderTest]:
+    """Lives in PostgreSQL: it has no server of its own to kill."""
+    yield BrokerUnderTest(
         consumers=(_consume,),
         variables={
             "AUTOMATION_RETRY_JOB_QUEUE": "procrastinate",
@@ -30,23 +30,23 @@ async def procrastinate_under_test() -> AsyncIterator[EngineUnderTest]:
     )
 
 
-async def _consume(storage: Storage, log: ConsumerLog) -> None:
-    await storage.up.wait()
+async def _consume(database: RoundDatabase, log: ConsumerLog) -> None:
+    await database.up.wait()
     connector = procrastinate.PsycopgConnector(
-        conninfo=storage.url, min_size=1, max_size=4, timeout=2, reconnect_timeout=1
+        conninfo=database.url, min_size=1, max_size=4, timeout=2, reconnect_timeout=1
     )
     app = procrastinate.App(connector=connector)
 
     @app.task(name=JOB_TASK, queue=JOB_QUEUE)
     async def execute(**body: Any) -> None:
-        log.take(MessageKind.JOB, body)
+        log.receive(MessageKind.JOB, body)
 
     @app.task(name=EVENT_TASK, queue=EVENT_QUEUE)
     async def hear(**body: Any) -> None:
-        log.take(MessageKind.EVENT, body)
+        log.receive(MessageKind.EVENT, body)
 
     async with app.open_async():
-        # We are the only worker: what is still being done was begun before the outage.
+        # This is the only worker, so whatever is marked as running was begun before the outage.
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=0):
             await app.job_manager.retry_job(job)
         async with asyncio.TaskGroup() as workers:

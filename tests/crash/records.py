@@ -1,4 +1,4 @@
-"""What a round leaves behind, as plain values: the audit reads nothing else."""
+"""The results of a round as plain values: all that the audit reads."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -19,7 +19,7 @@ class ExecutionKey:
 
 @frozen(order=True)
 class AttemptKey:
-    """One retry of one execution; `attempt` is the `retry_count` that it brought about."""
+    """One retry of one execution; `attempt` is the `retry_count` after it."""
 
     execution: ExecutionKey
     attempt: int
@@ -30,7 +30,7 @@ class AttemptKey:
 
 @frozen(kw_only=True)
 class Answer:
-    """What became of one request, as its client saw it. Times are seconds since the round began."""
+    """The outcome of one request for its client. Times are seconds since the round began."""
 
     asked: ExecutionKey
     """The execution id in the path, and the tenant of the API key."""
@@ -38,19 +38,19 @@ class Answer:
     ended_at: float
     status: int | None
     """None when no answer came: timeout, connection refused, reset."""
-    said: str
-    """The error code of the answer, or why there was none."""
+    reason: str
+    """The error code of the answer, or why there was none; empty for 200."""
     promised: AttemptKey | None = None
-    """What the body of a 200 says was retried."""
+    """The attempt that the body of a 200 acknowledges."""
     key: str | None = None
     """The idempotency key of the request."""
     replayed: bool = False
-    """Whether the answer says that it is an earlier one again."""
+    """Whether the answer says that it repeats an earlier one."""
 
 
 @frozen(kw_only=True)
 class Delivery:
-    """One message as a real consumer got it, recorded before it was acknowledged."""
+    """One message as a real consumer received it, recorded before it was acknowledged."""
 
     kind: MessageKind
     id: UUID
@@ -89,7 +89,7 @@ class OutboxMessage:
 
 @frozen(kw_only=True)
 class Canary:
-    """A tenant that nobody may touch: all its rows as text, before and after."""
+    """A tenant that no request is meant for: all its rows as text, before and after."""
 
     tenant: UUID
     before: Sequence[str]
@@ -98,11 +98,11 @@ class Canary:
 
 @frozen(kw_only=True)
 class Evidence:
-    """Everything that is audited after a round."""
+    """All that is audited after a round."""
 
     answers: Sequence[Answer]
     deliveries: Sequence[Delivery]
-    """Of each kind in the order in which its consumer got them."""
+    """Of each kind in the order in which its consumer received them."""
     archived: Sequence[ArchivedAttempt]
     executions: Sequence[StoredExecution]
     outbox: Sequence[OutboxMessage]
@@ -110,7 +110,7 @@ class Evidence:
     """The tenant of each user."""
     canary: Canary
     endings: Sequence[str] = field(default=())
-    """Processes that ended although nobody killed them."""
+    """Processes that ended unexpectedly."""
 
 
 def error_of(generation: int) -> str:

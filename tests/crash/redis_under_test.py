@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from automation_retry.application import MessageKind
+from tests.adapters.redis.redis_streams import EVENTS, JOBS
+from tests.crash.broker_under_test import BrokerUnderTest, RoundDatabase
 from tests.crash.consumer_log import ConsumerLog
-from tests.crash.engine_under_test import EngineUnderTest, Storage
-from tests.engines.redis_engine import EVENTS, JOBS
-from tests.servers.redis_server import running_redis
+from tests.support.redis_server import running_redis
 
 _GROUP, _CONSUMER = "event-processors", "crash-test"
 _BATCH = 100
@@ -19,9 +19,9 @@ _BLOCK_MS = 500
 
 
 @asynccontextmanager
-async def redis_under_test() -> AsyncIterator[EngineUnderTest]:
+async def redis_under_test() -> AsyncIterator[BrokerUnderTest]:
     with running_redis() as server:
-        yield EngineUnderTest(
+        yield BrokerUnderTest(
             consumers=(
                 partial(_consume, server.url, JOBS, "job", MessageKind.JOB),
                 partial(_consume, server.url, EVENTS, "event", MessageKind.EVENT),
@@ -30,15 +30,15 @@ async def redis_under_test() -> AsyncIterator[EngineUnderTest]:
                 "AUTOMATION_RETRY_JOB_QUEUE": "redis",
                 "AUTOMATION_RETRY_EVENT_BUS": "redis",
                 "AUTOMATION_RETRY_REDIS_URL": server.url,
-                # AlgaPSA's default throws away events that nobody has read yet after an outage.
+                # With AlgaPSA's default, events that were not read yet are trimmed after an outage.
                 "REDIS_STREAM_MAX_LENGTH": "1000000",
             },
-            broker=server,
+            server=server,
         )
 
 
 async def _consume(
-    url: str, stream: str, name: str, kind: MessageKind, _: Storage, log: ConsumerLog
+    url: str, stream: str, field: str, kind: MessageKind, _: RoundDatabase, log: ConsumerLog
 ) -> None:
     async with Redis.from_url(url, decode_responses=True, protocol=2) as redis:
         try:
@@ -46,7 +46,7 @@ async def _consume(
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
-        # First what was given to us and never acknowledged, then what is new.
+        # First the pending entries: delivered to this consumer and never acknowledged.
         position = "0"
         while True:
             found: Any = await redis.xreadgroup(
@@ -54,7 +54,7 @@ async def _consume(
             )
             entries = [entry for _, batch in found for entry in batch]
             for entry_id, fields in entries:
-                log.take(kind, orjson.loads(fields[name]))
+                log.receive(kind, orjson.loads(fields[field]))
                 await redis.xack(stream, _GROUP, entry_id)
             if not entries:
                 position = ">"

@@ -1,4 +1,4 @@
-"""One round: a fresh database and engine, clients and faults for a while, then the audit."""
+"""One round: a new database and broker, clients and faults for a while, then the audit."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from automation_retry.entrypoints.lifecycle import open_container
 from automation_retry.entrypoints.settings import read_settings
 from tests.crash import evidence
 from tests.crash.audit import Violation, audit
-from tests.crash.engine_under_test import NewEngine, Storage
+from tests.crash.broker_under_test import NewBroker, RoundDatabase
 from tests.crash.killable_postgres import KillablePostgres
 from tests.crash.mutants import MUTANTS, NO_BUG
+from tests.crash.participants import LATE_COMMITS, Participants
 from tests.crash.population import populate
 from tests.crash.records import Canary, Evidence
 from tests.crash.scenarios import Scenario
-from tests.crash.stage import LATE_COMMITS, Stage
 
 _SERVICE: Final = {
     "AUTOMATION_RETRY_RELAY": "false",
@@ -29,21 +29,21 @@ _SERVICE: Final = {
 
 @frozen(kw_only=True)
 class Outcome:
-    """What a round counted, and what was wrong."""
+    """The counts of a round, and the violations that were found."""
 
     counts: Counter[str]
     violations: Sequence[Violation]
 
 
-async def play(
+async def run_round(
     scenario: Scenario,
     *,
     seed: str,
-    new_engine: NewEngine,
+    new_broker: NewBroker,
     postgres: KillablePostgres,
     mutant: str | None = None,
 ) -> Outcome:
-    """Plays a scenario once, in a database and on an engine of its own."""
+    """Runs a scenario once, in a database and with a broker of its own."""
     bug = MUTANTS[mutant].bug if mutant else NO_BUG
     url = await postgres.new_database()
     try:
@@ -51,25 +51,25 @@ async def play(
             await connection.execute(bug.prepare)
             if scenario.late_commits:
                 await connection.execute(LATE_COMMITS)
-        async with new_engine() as engine:
-            variables = {"DATABASE_URL": url, **_SERVICE, **engine.variables}
+        async with new_broker() as broker:
+            variables = {"DATABASE_URL": url, **_SERVICE, **broker.variables}
             async with open_container(read_settings(variables)) as container:
-                population = await populate(container, scenario.executions)
+                population = await populate(container.storage(), scenario.executions)
             canary_before = await evidence.rows_of(url, population.canary)
-            stage = Stage(
+            participants = Participants(
                 scenario=scenario,
                 seed=seed,
                 mutant=mutant,
-                engine=engine,
+                broker=broker,
                 postgres=postgres,
-                storage=Storage(url=url, up=postgres.up),
+                database=RoundDatabase(url=url, up=postgres.up),
                 variables=variables,
                 population=population,
             )
-            await stage.play()
+            await participants.run()
         found = Evidence(
-            answers=stage.clients.answers,
-            deliveries=stage.log.deliveries,
+            answers=participants.clients.answers,
+            deliveries=participants.log.deliveries,
             archived=await evidence.archived_attempts(url),
             executions=await evidence.stored_executions(url),
             outbox=await evidence.outbox_messages(url),
@@ -79,9 +79,9 @@ async def play(
                 before=canary_before,
                 after=await evidence.rows_of(url, population.canary),
             ),
-            endings=stage.endings,
+            endings=participants.endings,
         )
-        return Outcome(counts=stage.counts(), violations=audit(found))
+        return Outcome(counts=participants.counts(), violations=audit(found))
     finally:
         await postgres.start()
         await postgres.drop(url)

@@ -1,4 +1,4 @@
-"""What happens in a round: how many ask how, who dies where, and when it has been enough."""
+"""What happens in a round: which load, which process dies where, and when it ends."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -11,7 +11,7 @@ from tests.crash.death import RELAY_POINTS, Death, Point
 
 
 class Target(Enum):
-    """Whom a fault kills."""
+    """What a fault kills."""
 
     API = "api"
     RELAY = "relay"
@@ -29,18 +29,18 @@ class Fault:
 
 
 @frozen
-class _Habit:
-    """How often a target is killed, against the others, and for how long it stays away."""
+class _FaultRate:
+    """How often a target is killed, relative to the others, and the longest time it stays down."""
 
     weight: int
     longest_pause: float
 
 
-_HABITS: Final = {
-    Target.API: _Habit(4, 0.5),
-    Target.RELAY: _Habit(4, 0.5),
-    Target.POSTGRES: _Habit(1, 1.0),
-    Target.BROKER: _Habit(2, 1.5),
+_FAULT_RATES: Final = {
+    Target.API: _FaultRate(4, 0.5),
+    Target.RELAY: _FaultRate(4, 0.5),
+    Target.POSTGRES: _FaultRate(1, 1.0),
+    Target.BROKER: _FaultRate(2, 1.5),
 }
 _MEAN_GAP = 0.6
 _RESTART_PAUSE = 0.2
@@ -48,40 +48,40 @@ _RESTART_PAUSE = 0.2
 
 @frozen(kw_only=True)
 class Scenario:
-    """What happens in a round."""
+    """What happens in a round. The load ends with the first limit that is reached."""
 
     name: str
     seconds: float
-    """How long the clients ask, at the most."""
+    """Limit: the time in which clients send requests."""
     deaths: int | None = None
-    """With so many deaths at chosen points it has been enough."""
+    """Limit: processes that killed themselves."""
     retries: int | None = None
-    """With so many answers 200 it has been enough."""
+    """Limit: answers 200."""
     clients: int = 12
     executions: int = 40
     """Of each tenant."""
-    twins: Sequence[int] = field(default=(1, 1, 1, 2, 4))
-    """How many requests for the same execution are sent at once: one of these each time."""
-    haste: float = 0.2
-    """The share of retried runs that a watchdog fails before their job may have come."""
+    simultaneous: Sequence[int] = field(default=(1, 1, 1, 2, 4))
+    """Each client draws from these how many requests for one execution it sends at once."""
+    share_timed_out: float = 0.2
+    """Of the retried runs, those that a watchdog fails before their job may have been received."""
     random_kills: bool = False
     relay_dies_at: Sequence[Point] = ()
-    """Where relays die, again and again."""
+    """Where relays die, each process once."""
     share_of_dying_relays: float = 1.0
     """The others are the command as shipped."""
     api_dies: bool = False
-    """Every API process is one that dies after a commit, again and again."""
+    """Every API process dies after a commit."""
     longest_life: int = 5
-    """At which of its points of that kind a process dies, at the latest."""
+    """How often a process reaches the point of its death, at most."""
     late_commits: bool = False
-    """Commits end in another order than the one in which they wrote."""
-    apart: bool = False
+    """Commits become visible in another order than that in which they wrote."""
+    separate_connections: bool = False
     """Procrastinate gets its messages on connections of its own: at least once, not exactly."""
-    engine_down: bool = False
-    """The broker is away as long as clients ask; without a broker of its own, the relays are."""
+    broker_down: bool = False
+    """The broker is down while clients send requests; where it has no server, the relays are."""
 
     def is_enough(self, *, deaths: int, retries: int) -> bool:
-        """Whether the clients may stop before the time is up."""
+        """Whether a limit is reached, apart from that of time."""
         return (self.deaths is not None and deaths >= self.deaths) or (
             self.retries is not None and retries >= self.retries
         )
@@ -90,23 +90,24 @@ class Scenario:
         """A schedule for those of the targets that exist."""
         if not self.random_kills:
             return []
-        weights = [_HABITS[target].weight for target in targets]
+        weights = [_FAULT_RATES[target].weight for target in targets]
         faults: list[Fault] = []
         at = random.expovariate(1 / _MEAN_GAP)
         while at < self.seconds:
             [target] = random.choices(targets, weights)
-            pause = random.uniform(0, _HABITS[target].longest_pause)
+            pause = random.uniform(0, _FAULT_RATES[target].longest_pause)
             faults.append(Fault(at=at, target=target, pause=pause))
             at += random.expovariate(1 / _MEAN_GAP)
         return faults
 
     def relay_death(self, random: Random) -> Death | None:
-        """How the next relay process dies; None when only others can kill it."""
+        """How the next relay process dies; None when it does not kill itself."""
         if self.relay_dies_at and random.random() < self.share_of_dying_relays:
             return Death(random.choice(self.relay_dies_at), random.randint(1, self.longest_life))
         return None
 
     def api_death(self, random: Random) -> Death | None:
+        """How the next API process dies; None when it does not kill itself."""
         if self.api_dies:
             return Death(Point.AFTER_COMMIT, random.randint(1, self.longest_life))
         return None
@@ -117,7 +118,7 @@ class Scenario:
 
 
 def storm(seconds: float) -> Scenario:
-    """Everything at once: random kills of everybody, relays that die at every point."""
+    """Everything at once: random kills of all targets, relays that die at every point."""
     return Scenario(
         name="storm",
         seconds=seconds,
@@ -130,8 +131,10 @@ def storm(seconds: float) -> Scenario:
 
 
 def outage(seconds: float) -> Scenario:
-    """The engine is down for the whole of a run, while executions fail and are retried again."""
-    return Scenario(name="outage", seconds=seconds, retries=400, engine_down=True, haste=0.9)
+    """The broker is down all the time, while executions fail and are retried again and again."""
+    return Scenario(
+        name="outage", seconds=seconds, retries=400, broker_down=True, share_timed_out=0.9
+    )
 
 
 _BOUND = 20.0
@@ -145,14 +148,16 @@ RELAY_DIES_AFTER_CLAIM: Final = Scenario(
     deaths=3,
     relay_dies_at=(Point.AFTER_CLAIM,),
 )
-RELAY_DIES_AFTER_PUBLISH: Final = Scenario(
+RELAY_DIES_AFTER_SEND: Final = Scenario(
     name="relays die after publish",
     seconds=_BOUND,
     deaths=3,
-    relay_dies_at=(Point.AFTER_PUBLISH,),
-    apart=True,
+    relay_dies_at=(Point.AFTER_SEND,),
+    separate_connections=True,
 )
 LATE_COMMITS: Final = Scenario(
     name="commits end late", seconds=_BOUND, retries=60, late_commits=True
 )
-TWINS: Final = Scenario(name="many retry the same", seconds=_BOUND, retries=40, twins=(4,))
+SIMULTANEOUS_RETRIES: Final = Scenario(
+    name="many retry the same", seconds=_BOUND, retries=40, simultaneous=(4,)
+)

@@ -9,20 +9,21 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import structlog
 import uvicorn
-from attrs import frozen
+from attrs import evolve, frozen
 
-from automation_retry.adapters.procrastinate import ProcrastinateBus, ProcrastinateQueue
-from automation_retry.entrypoints import cli
-from automation_retry.entrypoints.container import Container
+from automation_retry.adapters.postgres import postgres_storage
+from automation_retry.application.ports import BrokerBundle, Storage
+from automation_retry.entrypoints.cli import main
+from automation_retry.entrypoints.container import Brokers, Container
 from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.server import address_of, application, listening_socket
-from automation_retry.entrypoints.settings import Engine, Settings, read_settings
-from tests.crash.death import Death, DyingBus, DyingDatabase, DyingOutbox, DyingQueue, Reaper
+from automation_retry.entrypoints.settings import Settings, read_settings
+from tests.crash.death import Countdown, Death, DyingBroker, DyingDatabase, DyingOutbox
 from tests.crash.mutants import MUTANTS, NO_BUG, Bug
 
 SERVE = ("serve", "--port", "0")
@@ -36,15 +37,15 @@ class Program:
     command: Sequence[str]
     """`SERVE` or `RELAY`: the arguments of `automation-retry`."""
     variables: Mapping[str, str]
-    """Its environment, on top of ours."""
+    """Its environment, in addition to that of this process."""
     mutant: str | None = None
     death: Death | None = None
-    apart: bool = False
-    """Whether Procrastinate gets connections of its own, as any other engine has."""
+    separate_connections: bool = False
+    """Whether Procrastinate gets connections of its own, as any other broker has."""
 
     @property
     def shipped(self) -> bool:
-        return self.mutant is None and self.death is None and not self.apart
+        return self.mutant is None and self.death is None and not self.separate_connections
 
     @property
     def bug(self) -> Bug:
@@ -52,15 +53,15 @@ class Program:
 
 
 def run(program: Program, log: Connection) -> NoReturn:
-    """Becomes the program; all that it writes goes to `log`. To be called in a new process."""
-    os.setsid()  # Ctrl-C is for the harness, which then ends its processes itself
+    """Runs the program to its end, in a new process; all that it writes goes to `log`."""
+    os.setsid()  # Ctrl-C goes to the harness only, which then ends its processes
     threading.Thread(target=_end_with_harness, daemon=True).start()
     for descriptor in (1, 2):
         os.dup2(log.fileno(), descriptor)
     log.close()
     os.environ.update(program.variables)
     if program.shipped:
-        cli.main([*program.command])
+        main([*program.command])
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
     if program.command == SERVE:
@@ -71,7 +72,7 @@ def run(program: Program, log: Connection) -> NoReturn:
 
 
 def _end_with_harness() -> None:
-    """Even a harness that is killed leaves no process behind."""
+    """Kills this process when the harness has ended, even by a kill."""
     harness = multiprocessing.parent_process()
     assert harness is not None
     harness.join()
@@ -86,18 +87,26 @@ class _Server(uvicorn.Server):
 
 
 def _serve(program: Program, settings: Settings) -> None:
-    container: Any = Container(settings=settings)
-    # Other classes with the same arguments, whatever these are.
+    container = Container(settings=settings)
     container.database.set_provides(DyingDatabase)
-    unit_of_work = container.new_unit_of_work.providers["postgresql"]
-    unit_of_work.set_args(program.bug.unit_of_work, *unit_of_work.args[1:])
-    container.database().reaper = Reaper(program.death)
+    database = container.database()
+    assert isinstance(database, DyingDatabase)
+    database.countdown = Countdown(program.death)
+    container.storage.override(
+        postgres_storage(
+            database,
+            settings.database_url.text,
+            new_id=container.new_id(),
+            on_commit=container.wake_up(),
+            unit_of_work=program.bug.unit_of_work,
+        )
+    )
     server = _Server(
         uvicorn.Config(
             application(container), lifespan="on", ws="none", access_log=False, log_config=None
         )
     )
-    # uvicorn raises the signal that ended it once more; a clean shutdown is to exit 0.
+    # uvicorn raises the signal that stopped it again; a clean shutdown is to exit 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     with listening_socket("127.0.0.1", 0) as listening:
@@ -116,12 +125,18 @@ async def _relay(program: Program, settings: Settings) -> None:
 
 
 def _plant(program: Program, container: Container) -> None:
-    bug, reaper, database = program.bug, Reaper(program.death), container.database()
-    queue, bus = container.queue(), container.bus()
-    if program.apart and container.settings().job_engine is Engine.PROCRASTINATE:
-        queue = ProcrastinateQueue(database.connection)
-    if program.apart and container.settings().event_engine is Engine.PROCRASTINATE:
-        bus = ProcrastinateBus(database.connection)
-    container.outbox.override(DyingOutbox(bug.outbox(container.outbox(), database), reaper))
-    container.queue.override(DyingQueue(bug.queue(queue), reaper))
-    container.bus.override(DyingBus(bug.bus(bus), reaper))
+    """Puts the program's bug and its death into the relay's adapters."""
+    bug, countdown = program.bug, Countdown(program.death)
+    storage: Storage = container.storage()
+    database = container.database()
+    outbox = DyingOutbox(bug.outbox(storage.outbox, database), countdown)
+    connection = database.connection if program.separate_connections else storage.connection
+    container.storage.override(evolve(storage, outbox=outbox, connection=connection))
+
+    def planted(bundle: BrokerBundle) -> BrokerBundle:
+        return evolve(bundle, broker=DyingBroker(bug.broker(bundle.broker), countdown))
+
+    brokers: Brokers = container.brokers()  # on the storage with those connections
+    jobs = planted(brokers.jobs)
+    events = jobs if brokers.events is brokers.jobs else planted(brokers.events)
+    container.brokers.override(Brokers(jobs, events))

@@ -1,4 +1,4 @@
-"""Each violation is recognised, and what is legal is not taken for one."""
+"""Each violation is recognised, and nothing legal is reported."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ def an_answer(promised: AttemptKey | None = None, **changes: Any) -> Answer:
         "sent_at": 1.0,
         "ended_at": 1.5,
         "status": 200,
-        "said": "",
+        "reason": "",
         "promised": promised,
     }
     return Answer(**values | changes)
@@ -75,14 +75,14 @@ def execution(**changes: Any) -> StoredExecution:
 
 
 def sound() -> Evidence:
-    """An execution that was retried twice, the second time with the answer lost."""
+    """Of an execution that was retried twice, the second time with the answer lost."""
     return Evidence(
         answers=[
             an_answer(FIRST),
-            an_answer(status=400, said="BAD_REQUEST"),
-            an_answer(status=503, said="SERVICE_UNAVAILABLE"),
-            an_answer(status=None, said="ReadError"),
-            an_answer(asked=ExecutionKey(TENANT, UUID(int=22)), status=404, said="NOT_FOUND"),
+            an_answer(status=400, reason="BAD_REQUEST"),
+            an_answer(status=503, reason="SERVICE_UNAVAILABLE"),
+            an_answer(status=None, reason="ReadError"),
+            an_answer(asked=ExecutionKey(TENANT, UUID(int=22)), status=404, reason="NOT_FOUND"),
         ],
         deliveries=[*both(FIRST), *both(SECOND)],
         archived=[archived(FIRST), archived(SECOND)],
@@ -127,11 +127,15 @@ def broken(**changes: Callable[[Evidence], Any]) -> Evidence:
 MESSAGE_ID = UUID(int=99)
 
 VIOLATIONS: list[tuple[Rule, str, Evidence]] = [
-    (Rule.ANSWER, "500", broken(answers=lambda _: [an_answer(status=500, said="INTERNAL_ERROR")])),
+    (
+        Rule.ANSWER,
+        "500",
+        broken(answers=lambda _: [an_answer(status=500, reason="INTERNAL_ERROR")]),
+    ),
     (
         Rule.ANSWER,
         "404 for an execution that exists",
-        broken(answers=lambda _: [an_answer(status=404, said="NOT_FOUND")]),
+        broken(answers=lambda _: [an_answer(status=404, reason="NOT_FOUND")]),
     ),
     (
         Rule.ANSWER,
@@ -247,7 +251,7 @@ VIOLATIONS: list[tuple[Rule, str, Evidence]] = [
     ),
     (
         Rule.CANARY,
-        "a message of the tenant that nobody touches",
+        "a message of the tenant that no request is meant for",
         broken(
             deliveries=lambda e: [
                 *e.deliveries,

@@ -1,14 +1,14 @@
-"""A short round of the crash test, and two planted bugs; `python -m tests.crash` plays the rest."""
+"""A short round of the crash test, and two planted bugs; `python -m tests.crash` runs the rest."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.crash.campaign import playground
-from tests.crash.engines import ENGINES
+from tests.crash.brokers import BROKERS
+from tests.crash.campaign import prepared_postgres
 from tests.crash.killable_postgres import KillablePostgres
 from tests.crash.mutants import MUTANTS
-from tests.crash.round import play
+from tests.crash.round import run_round
 from tests.crash.scenarios import storm
 
 SEED = "4711"
@@ -16,14 +16,14 @@ SEED = "4711"
 
 @pytest.fixture(scope="module")
 async def postgres() -> AsyncIterator[KillablePostgres]:
-    async with playground() as postgres:
+    async with prepared_postgres() as postgres:
         yield postgres
 
 
 async def test_what_was_acknowledged_survives_every_death(postgres: KillablePostgres) -> None:
     """API, relays and PostgreSQL are killed at random moments; every promise is kept."""
-    outcome = await play(
-        storm(4), seed=SEED, new_engine=ENGINES["procrastinate"], postgres=postgres
+    outcome = await run_round(
+        storm(4), seed=SEED, new_broker=BROKERS["procrastinate"], postgres=postgres
     )
 
     assert outcome.violations == []
@@ -35,10 +35,10 @@ async def test_what_was_acknowledged_survives_every_death(postgres: KillablePost
 async def test_a_planted_bug_is_seen(postgres: KillablePostgres, name: str) -> None:
     """The harness can fail."""
     mutant = MUTANTS[name]
-    outcome = await play(
+    outcome = await run_round(
         mutant.scenario,
         seed=SEED,
-        new_engine=ENGINES["procrastinate"],
+        new_broker=BROKERS["procrastinate"],
         postgres=postgres,
         mutant=name,
     )

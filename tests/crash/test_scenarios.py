@@ -1,9 +1,9 @@
-"""A seed says what happens."""
+"""A seed determines what happens."""
 
 from random import Random
 
 from tests.crash.death import RELAY_POINTS
-from tests.crash.scenarios import TWINS, Target, storm
+from tests.crash.scenarios import SIMULTANEOUS_RETRIES, Target, storm
 
 
 def test_a_seed_fixes_the_schedule() -> None:
@@ -13,7 +13,7 @@ def test_a_seed_fixes_the_schedule() -> None:
     assert first == again != other
 
 
-def test_a_storm_kills_everybody_within_its_time() -> None:
+def test_a_storm_kills_every_target_within_its_time() -> None:
     """Every target that exists, in the order of time, and no other."""
     faults = storm(60).faults(Random(1), [Target.API, Target.RELAY, Target.POSTGRES])
 
@@ -23,7 +23,7 @@ def test_a_storm_kills_everybody_within_its_time() -> None:
 
 
 def test_relays_of_a_storm_die_at_every_point() -> None:
-    """And some do not die by themselves."""
+    """And some do not kill themselves."""
     random = Random(1)
     deaths = [storm(60).relay_death(random) for _ in range(200)]
 
@@ -31,7 +31,7 @@ def test_relays_of_a_storm_die_at_every_point() -> None:
     assert None in deaths
 
 
-def test_other_scenarios_leave_everybody_alone() -> None:
-    """Nobody is killed where only concurrency is tried."""
-    assert TWINS.faults(Random(1), list(Target)) == []
-    assert TWINS.relay_death(Random(1)) is None
+def test_other_scenarios_kill_nothing() -> None:
+    """A scenario of concurrency has no faults."""
+    assert SIMULTANEOUS_RETRIES.faults(Random(1), list(Target)) == []
+    assert SIMULTANEOUS_RETRIES.relay_death(Random(1)) is None

@@ -3,9 +3,9 @@ from collections.abc import Callable
 
 
 async def in_thread(call: Callable[[], object]) -> None:
-    """Runs a blocking call; when cancelled, waits for it to end before it gives way.
+    """Runs a blocking call; a cancellation is raised only after the call has returned.
 
-    Starting a server must not be left half done: nobody would end what comes of it.
+    A server whose start was abandoned half-way would be stopped by nobody.
     """
     work = asyncio.create_task(asyncio.to_thread(call))
     try:
@@ -15,8 +15,8 @@ async def in_thread(call: Callable[[], object]) -> None:
         raise
 
 
-async def happens_within(event: asyncio.Event, seconds: float) -> bool:
-    """Whether the event is set by then; returns as soon as it is."""
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for the event, up to `seconds`; whether it was set by then."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

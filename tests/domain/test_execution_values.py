@@ -6,7 +6,7 @@ from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
 from automation_retry.domain import LogEntry, LogLevel
-from tests.factories import NOON, a_failed_execution, a_retry_write, an_execution
+from tests.support.factories import NOON, a_failed_execution, a_retry_write, an_execution
 
 NAIVE = datetime(2026, 11, 23, 12, 0)  # noqa: DTZ001 - what must be refused
 

@@ -13,7 +13,7 @@ from automation_retry.domain import (
     FailedAttempt,
     Principal,
 )
-from tests.factories import (
+from tests.support.factories import (
     NOON,
     a_failed_execution,
     a_principal,

@@ -11,8 +11,8 @@ from attrs import frozen
 
 from automation_retry.domain import ExecutionStatus
 from automation_retry.entrypoints.demo.executions import executions
-from tests.entrypoints.command import COMMAND, Running, running
-from tests.postgres_server import private_folder
+from tests.support.command import COMMAND, Running, running
+from tests.support.postgres_server import private_folder
 
 
 @frozen

@@ -8,8 +8,8 @@ import httpx
 import psycopg
 
 from automation_retry.adapters.api_keys import digest
-from tests.entrypoints.command import COMMAND, run, running
-from tests.entrypoints.test_cli import address
+from tests.entrypoints.serving import address
+from tests.support.command import COMMAND, run, running
 
 
 def test_the_log_says_who_did_what_and_nothing_secret(database_url: str) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 import httpx
 import psycopg
 
-from tests.entrypoints.command import COMMAND, run, running
-from tests.entrypoints.test_cli import address
-from tests.servers.redis_server import running_redis
+from tests.entrypoints.serving import address
+from tests.support.command import COMMAND, run, running
+from tests.support.redis_server import running_redis
 
 FAILED = (
     "INSERT INTO automation_executions (tenant, execution_id, automation_rule_id, status,"
@@ -127,31 +127,3 @@ async def test_a_service_without_its_broker_accepts_and_ends_cleanly(database_ur
     assert "jobs for redis: 3 waiting, the oldest for" in waiting
     assert "events for redis: 3 waiting, the oldest for" in waiting
     assert status == 0
-
-
-def test_dead_letters_are_shown_and_sent_again(database_url: str) -> None:
-    """`outbox status` gives the reason, `/readyz` warns, `outbox retry-dead` sends them again."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute(
-            "INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body, dead_at,"
-            " dead_reason) SELECT i, i, 'job', i, 1, '{}', now(), 'too large'"
-            " FROM (SELECT gen_random_uuid() i) ids"
-        )
-    before = run("outbox", "status", DATABASE_URL=database_url).stdout
-    with running(
-        [COMMAND, "serve", "--port", "0"],
-        {"DATABASE_URL": database_url, "AUTOMATION_RETRY_RELAY": "false"},
-    ) as serve:
-        ready = httpx.get(f"{address(serve.until('serving'))}/readyz")
-        serve.end(signal.SIGTERM)
-    revived = run("outbox", "retry-dead", DATABASE_URL=database_url).stdout
-    after = run("outbox", "status", DATABASE_URL=database_url).stdout
-
-    assert "jobs for procrastinate: 0 waiting, 1 dead" in before
-    assert "attempt 1: too large" in before
-    assert ready.status_code == 200
-    assert ready.json()["data"]["warnings"] == [
-        "1 job messages were refused by their engine; see `automation-retry outbox status`."
-    ]
-    assert revived == "1 messages wait for delivery again\n"
-    assert "jobs for procrastinate: 1 waiting, the oldest for" in after

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tests.entrypoints.command import environment
+from tests.support.command import environment
 
 
 @frozen

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from tests.entrypoints.command import ROOT
-from tests.factories import a_failed_execution
 from tests.packaging.environment import Environment, build, type_check
-from tests.service.world import World
+from tests.support.command import ROOT
+from tests.support.factories import a_failed_execution
+from tests.support.world import World
 from tests.test_readme import code
 
 HOST_PROJECT = """
@@ -167,7 +167,7 @@ def test_a_using_service_sees_types(host: Host) -> None:
     for revealed in (
         "Page[automation_retry.domain.execution.FailedAttempt]",
         "automation_retry.domain.execution_status.ExecutionStatus",
-        "automation_retry.entrypoints.settings.Settings",
+        "automation_retry.entrypoints.settings.service.Settings",
         "automation_retry.entrypoints.in_process.Service",
     ):
         assert f'{revealed}"' in said, said
@@ -217,7 +217,7 @@ def test_an_sdist_installs_editable(tmp_path: Path) -> None:
 
     where = "import automation_retry.entrypoints.cli as cli; print(cli.__file__)"
     imported = Path(environment.run("-c", where, cwd=tmp_path).strip()).resolve()
-    assert imported == (source / "entrypoints" / "cli.py").resolve()
+    assert imported == (source / "entrypoints" / "cli" / "__init__.py").resolve()
     assert {path.name for path in source.iterdir()} >= {
         *("domain", "application", "adapters", "entrypoints", "tests", ".package"),
         *("Makefile", "README.md", "LICENSE", "pyproject.toml", "requirements.lock"),

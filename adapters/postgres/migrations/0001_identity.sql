@@ -1,5 +1,5 @@
--- AlgaPSA's identity tables, where they are missing. Inside an AlgaPSA database all of this is there
--- already and stays as it is. Keyed by tenant first: AlgaPSA distributes by tenant on Citus.
+-- AlgaPSA's identity tables, where they are missing. An AlgaPSA database has all of them, and they
+-- stay as they are. Keyed by tenant first: AlgaPSA distributes by tenant on Citus.
 
 CREATE TABLE IF NOT EXISTS tenants (
     tenant uuid PRIMARY KEY,
@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS api_keys (
     FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, user_id)
 );
 
--- Authentication looks a key up by its digest alone; without an index that would read all keys.
+-- Authentication looks a key up by its digest alone, which without an index would read all keys.
 DO $$
 BEGIN
     IF NOT EXISTS (

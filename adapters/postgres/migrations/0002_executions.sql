@@ -38,7 +38,7 @@ ALTER TABLE automation_executions
     DROP CONSTRAINT IF EXISTS automation_executions_retry_count_not_negative,
     ADD CONSTRAINT automation_executions_retry_count_not_negative CHECK (retry_count >= 0);
 
--- What each retry cleared. It outlives its execution: history is not deleted with the row.
+-- What each retry cleared. No foreign key: history is kept when its execution is deleted.
 CREATE TABLE automation_failed_attempts (
     tenant uuid NOT NULL,
     execution_id uuid NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE automation_failed_attempts (
     CONSTRAINT automation_failed_attempts_attempt_positive CHECK (attempt >= 1)
 );
 
--- Messages written with the retry that they belong to, until an engine has acknowledged them.
+-- Messages, written together with their retry and kept until a broker has acknowledged them.
 CREATE TABLE automation_outbox (
     tenant uuid NOT NULL,
     id uuid NOT NULL,
@@ -79,7 +79,8 @@ CREATE TABLE automation_outbox (
 CREATE INDEX automation_outbox_waiting ON automation_outbox (kind, enqueued_at)
     WHERE dead_at IS NULL;
 
--- Every row is deleted soon after it was written: vacuum by number of rows, not by share of table.
+-- Every row is deleted soon after it was written: vacuum by the number of dead rows, not by their
+-- share of the table.
 ALTER TABLE automation_outbox SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000
 );

@@ -1,4 +1,4 @@
--- Answers to retries, to be had again with the caller's idempotency key for a day.
+-- Answers to retries, repeated for a day to a caller that sends the same idempotency key.
 CREATE TABLE automation_idempotency_keys (
     tenant uuid NOT NULL,
     caller uuid NOT NULL,

@@ -1,6 +1,6 @@
--- A message is found by what it is about, by one index alone. A second key, by id, cost every retry
--- two more entries; and where the statistics of a table that fills and empties call it empty, all
--- indexes look alike to the planner, so that it took one that led past every waiting message.
+-- One key, by what a message is about. A second one, by id, cost every retry two more index entries.
+-- And where statistics call the table empty, as they do for one that fills and empties, all indexes
+-- look alike to the planner, and it chose one that scans the whole backlog.
 ALTER TABLE automation_outbox
     DROP CONSTRAINT automation_outbox_pkey,
     DROP CONSTRAINT automation_outbox_one_of_each_kind,

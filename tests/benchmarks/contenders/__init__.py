@@ -1,1 +1,1 @@
-"""Whoever retries executions, as fast as it can, on the same rows."""
+"""All that is measured retrying executions, on the same rows."""

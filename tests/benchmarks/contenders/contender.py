@@ -15,16 +15,16 @@ class Heat:
     warm_up_s: float
     seconds: float
     ids: Sequence[str]
-    """The failed executions that are its own to retry."""
+    """The failed executions to retry, in this heat only."""
     first: int = 0
-    """Where pgbench, which names rows itself, begins with those of the arena, counted from 0, …"""
+    """For pgbench, which computes ids itself: the first row of the heat, counted from 0."""
     arena_rows: int = 0
-    """… and how many these are."""
+    """For pgbench: the number of all rows."""
 
 
 @frozen(kw_only=True)
 class Measured:
-    """What a contender did in a heat."""
+    """The measurements of a heat."""
 
     retried: int
     """All retries, those of the warm-up included."""
@@ -39,8 +39,8 @@ class Contender(Protocol):
     name: str
     """As in tables and in the chart."""
     at_most: int
-    """Retries a second that it exceeds on no machine: it gets as many rows."""
+    """Retries a second that it exceeds on no machine; determines how many rows it gets."""
 
     def running(self, arena: Arena) -> AbstractContextManager[Callable[[Heat], Measured]]:
-        """Starts it on an arena; what is yielded retries the rows of the latest reset."""
+        """Starts it on an arena; yields a function that retries rows of the latest reset."""
         ...

@@ -23,7 +23,7 @@ def _ask(process: Companion, url: str, heat: Heat) -> Measured:
 
 @frozen
 class UseCaseOnPostgres(Contender):
-    """As many tasks as there are clients call the use case."""
+    """One task for each client calls the use case."""
 
     name = names.ON_POSTGRESQL
     process: Companion

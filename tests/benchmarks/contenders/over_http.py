@@ -18,7 +18,7 @@ from tests.benchmarks.failed_rows import execution_id
 from tests.benchmarks.load import HOST
 from tests.benchmarks.processes import ServerProcess, serving
 from tests.benchmarks.same_work import require_same_answer
-from tests.servers.server_process import free_port
+from tests.support.server_process import free_port
 
 _WITHOUT_RELAY = {"AUTOMATION_RETRY_RELAY": "false"}
 

@@ -1,4 +1,4 @@
-"""The use case without HTTP on either storage, and the domain's move without anything.
+"""The use case without HTTP on either storage, and the domain's transition alone.
 
 `python -m tests.benchmarks.contenders.use_case` is a companion.
 """
@@ -35,7 +35,9 @@ async def _on_storage(question: Question) -> Answer:
     async with open_container(settings) as container:
         if question["url"] == MEMORY:
             numbers = range(1, len(question["ids"]) + 1)
-            await container.executions().add([failed_execution(number) for number in numbers])
+            await container.storage().executions.add(
+                [failed_execution(number) for number in numbers]
+            )
         use_case = container.retry_execution()
         stretch.begin(time.perf_counter())
         async with asyncio.TaskGroup() as tasks:

@@ -15,7 +15,7 @@ from tests.benchmarks.arena import Arena
 from tests.benchmarks.contenders import names
 from tests.benchmarks.contenders.contender import Contender, Heat, Measured
 from tests.benchmarks.contenders.pgbench_script import OneRetry, make_one_retry
-from tests.postgres_server import private_folder
+from tests.support.postgres_server import private_folder
 
 _RETRIED: Final = re.compile(r"number of transactions actually processed: (\d+)")
 _FAILED: Final = re.compile(r"number of failed transactions: (\d+)")
@@ -24,12 +24,12 @@ _THREADS: Final = 2
 
 
 class PgbenchFailed(Exception):
-    """The message is what it printed."""
+    """The message is its output."""
 
 
 @frozen
 class WithPgbench(Contender):
-    """Runs for whole seconds and, because it knows no warm-up, without one."""
+    """Runs for whole seconds, and without a warm-up, which pgbench does not have."""
 
     name: str
     write_script: Callable[[OneRetry], str]

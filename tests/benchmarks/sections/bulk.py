@@ -1,4 +1,4 @@
-"""Retries in bulk: units of work of growing size, against one statement that does it all in SQL."""
+"""Retries in bulk: units of work of several sizes, against one statement that does all in SQL."""
 
 import asyncio
 import time
@@ -11,8 +11,8 @@ from uuid import uuid4
 import uvloop
 from attrs import frozen
 
-from automation_retry.adapters.json_codec import utc_text
 from automation_retry.adapters.postgres.rows import from_row
+from automation_retry.adapters.wire.json_values import utc_text
 from automation_retry.application import ExecutionJob, RetriedEvent
 from automation_retry.domain import AUTOMATION_EXECUTE, Execution, Principal
 from automation_retry.entrypoints.container import Container
@@ -27,7 +27,10 @@ from tests.benchmarks.results import BulkRate
 from tests.benchmarks.same_work import require_same_work
 
 _READ: LiteralString = """
-SELECT * FROM automation_executions
+SELECT tenant, execution_id, automation_rule_id, status, started_at, completed_at, duration_ms,
+       actions_total, actions_successful, actions_failed, error_message, error_stack,
+       failed_action_index, trigger_data, execution_context, logs, retry_count
+FROM automation_executions
 WHERE tenant = %(tenant)s AND execution_id = ANY(%(ids)s)
 """
 _STATEMENT: LiteralString = """
@@ -47,7 +50,10 @@ WITH wanted AS MATERIALIZED (
               old.started_at, old.completed_at, old.duration_ms, old.actions_successful,
               old.actions_failed, old.error_message, old.error_stack, old.failed_action_index
 ), named AS MATERIALIZED (
-    SELECT *, gen_random_uuid() AS job_id, gen_random_uuid() AS event_id FROM won
+    SELECT tenant, execution_id, automation_rule_id, retry_count, started_at, completed_at,
+           duration_ms, actions_successful, actions_failed, error_message, error_stack,
+           failed_action_index, gen_random_uuid() AS job_id, gen_random_uuid() AS event_id
+    FROM won
 ), archived AS (
     INSERT INTO automation_failed_attempts (
         tenant, execution_id, attempt, retried_at, retried_by, api_key_id, request_id, started_at,
@@ -83,14 +89,14 @@ _PRINCIPAL: Final = Principal(
 )
 
 _Retry = Callable[[Container, Sequence[Execution]], Awaitable[None]]
-"""Retries those executions, together."""
+"""Retries those executions in one unit of work."""
 
 
 @frozen
 class _Way:
     retry: _Retry
     callers: int = 1
-    """At once, each with one unit of work after the other."""
+    """Concurrent ones, each with one unit of work after the other."""
 
 
 def measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
@@ -142,22 +148,12 @@ async def _rate(plan: Plan, arena: Arena, container: Container, size: int, way: 
 
 async def _unit_of_work(container: Container, executions: Sequence[Execution]) -> None:
     request_id = str(uuid4())
-    async with container.new_unit_of_work()() as work:
+    async with container.storage().new_unit_of_work() as work:
         for execution in executions:
             retry = execution.retry(at=datetime.now(UTC), by=_PRINCIPAL, request_id=request_id)
             work.record(retry)
-            job = ExecutionJob(
-                id=uuid4(),
-                tenant=retry.event.tenant,
-                execution_id=retry.event.execution_id,
-                automation_rule_id=retry.event.automation_rule_id,
-                attempt=retry.event.attempt,
-                requested_at=retry.event.retried_at,
-                requested_by=retry.event.retried_by,
-                request_id=request_id,
-            )
-            await work.queue.enqueue([job])
-            await work.events.publish([RetriedEvent(id=uuid4(), retried=retry.event)])
+            work.queue.enqueue(ExecutionJob(id=uuid4(), retried=retry.event))
+            work.events.publish(RetriedEvent(id=uuid4(), retried=retry.event))
         lost = await work.commit()
         assert not lost, lost
 

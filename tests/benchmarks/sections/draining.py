@@ -1,4 +1,4 @@
-"""The outbox while a transaction stays open that keeps its dead rows from being removed."""
+"""Draining the outbox while an open transaction keeps its dead rows from being removed."""
 
 import asyncio
 import time
@@ -8,8 +8,8 @@ from contextlib import contextmanager, nullcontext
 import psycopg
 import uvloop
 
-from automation_retry.application import ExecutionJob, MessageKind, RelayOutbox, RetriedEvent
-from automation_retry.application.ports import EventBus, ExecutionQueue
+from automation_retry.application import Message, MessageKind, RelayOutbox
+from automation_retry.application.ports import Broker
 from automation_retry.entrypoints.lifecycle import open_container
 from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.arena import Arena, Arenas
@@ -20,18 +20,15 @@ from tests.benchmarks.results import Draining
 from tests.benchmarks.waiting_messages import fill_outbox, new_messages
 
 
-class EverythingTaken(ExecutionQueue, EventBus):
-    """An engine that costs nothing."""
+class FreeBroker(Broker):
+    """Accepts everything, and costs nothing."""
 
-    async def enqueue(self, jobs: Sequence[ExecutionJob]) -> None:
-        pass
-
-    async def publish(self, events: Sequence[RetriedEvent]) -> None:
+    async def send(self, messages: Sequence[Message]) -> None:
         pass
 
 
 def measure(arenas: Arenas, plan: Plan) -> list[Draining]:
-    """Fill after fill is drained in one database, with such a transaction and without."""
+    """Drains fill after fill in one database, with such a transaction and without."""
     drained = []
     for old_transaction in (False, True):
         tell(f"draining the outbox, {'with' if old_transaction else 'without'} an old transaction")
@@ -52,11 +49,12 @@ def _transaction_open(arena: Arena) -> Iterator[None]:
 
 
 async def _drained(arena: Arena, plan: Plan) -> list[float]:
-    """Messages a second out of each fill."""
+    """Messages a second for each fill."""
     settings = read_settings({"DATABASE_URL": arena.url})
     rates = []
     async with open_container(settings) as container:
-        relay = RelayOutbox(container.outbox(), EverythingTaken(), EverythingTaken())
+        brokers = dict.fromkeys(MessageKind, FreeBroker())
+        relay = RelayOutbox(container.storage().outbox, brokers)
         for _ in range(plan.drain_fills):
             messages = new_messages(plan.drain_messages // 2)
             await asyncio.to_thread(fill_outbox, arena, messages)

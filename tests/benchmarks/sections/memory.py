@@ -19,8 +19,7 @@ _ROWS = 10_000
 def measure(arenas: Arenas, plan: Plan, load: Companion) -> MemoryOverTime:
     """One process that serves and relays, as shipped, for `memory_s` seconds of load.
 
-    Clients come and go: after each slice of a few seconds the executions have failed again, and
-    new clients retry them.
+    After each slice of a few seconds the executions have failed again, and new clients retry them.
     """
     tell(f"memory, over {plan.memory_s:.0f} s of load")
     arena = arenas.new()

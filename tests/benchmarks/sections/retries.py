@@ -17,7 +17,7 @@ from tests.benchmarks.results import RetryRate
 from tests.benchmarks.same_work import require_same_work
 
 _IN_MEMORY_AT_MOST = 20_000
-"""Executions that are made before, for each second."""
+"""Executions created in advance, for each second."""
 
 _Heats = dict[tuple[str, int], list[Measured]]
 

@@ -22,8 +22,8 @@ from tests.benchmarks.plan import Plan
 from tests.benchmarks.processes import ServerProcess, serving
 from tests.benchmarks.progress import tell
 from tests.benchmarks.results import StartUp
-from tests.postgres_server import private_folder
-from tests.servers.server_process import free_port
+from tests.support.postgres_server import private_folder
+from tests.support.server_process import free_port
 
 _Start = Callable[[], ServerProcess]
 
@@ -32,7 +32,7 @@ _RETRY = ("POST", f"/api/v1/automation/executions/{execution_id(1)}/retry")
 
 
 def measure(arenas: Arenas, plan: Plan, load: Companion) -> list[StartUp]:
-    """On each storage, and beside it the peers, which know PostgreSQL only."""
+    """The service on each storage, and the peers on PostgreSQL, the only one they have."""
     arena = arenas.new()
     with private_folder() as folder:
         new_folders = (folder / str(number) for number in count())

@@ -1,0 +1,28 @@
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from automation_retry.adapters.nats.connection import NatsConnection
+from automation_retry.adapters.nats.streams import streams
+from automation_retry.application import BrokerUnavailable, MessageKind
+from automation_retry.application.ports import Readiness
+
+
+@frozen
+class NatsReadiness(Readiness):
+    """Whether NATS can keep messages of these kinds. Streams that are missing are created."""
+
+    connection: NatsConnection
+    kinds: frozenset[MessageKind]
+
+    async def problems(self) -> Sequence[str]:
+        problems = list[str]()
+        for kind, stream in streams(self.connection.settings).items():
+            if kind not in self.kinds:
+                continue
+            try:
+                async with self.connection.session(stream, recheck=True):
+                    pass
+            except BrokerUnavailable as unavailable:
+                problems.append(f"NATS is unavailable: {unavailable.reason}.")
+        return list(dict.fromkeys(problems))  # a server that is down is one problem

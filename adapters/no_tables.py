@@ -1,0 +1,13 @@
+from collections.abc import Sequence
+
+from automation_retry.application.ports import Schema
+
+
+class NoTables(Schema):
+    """The schema of what keeps nothing in tables."""
+
+    async def migrate(self) -> Sequence[str]:
+        return ()
+
+    async def missing(self) -> Sequence[str]:
+        return ()

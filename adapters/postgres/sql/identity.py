@@ -1,0 +1,143 @@
+"""AlgaPSA's identity tables: tenants, users, roles, permissions and API keys."""
+
+from typing import Final
+
+# The authentication query: at most one row, whose `refusal` is NULL for a valid key. A few index
+# lookups; no write for a key without a usage limit. Concurrent uses of a limited key wait for its
+# row lock and then compare again, so exactly as many are counted as the limit leaves.
+AUTHENTICATE: Final = """
+WITH found AS (
+    SELECT k.tenant, k.api_key_id, k.user_id, k.usage_limit, k.last_used_at,
+           CASE
+               WHEN k.tenant <> %(tenant)s::uuid THEN 'it belongs to another tenant'
+               WHEN k.active IS NOT TRUE THEN 'it is not active'
+               WHEN k.expires_at <= now() THEN 'it has expired'
+               WHEN coalesce(k.usage_count, 0) >= k.usage_limit THEN 'its usage limit is reached'
+               WHEN u.user_id IS NULL THEN 'its user is not in its tenant'
+               WHEN u.is_inactive THEN 'its user is inactive'
+           END AS refusal
+    FROM api_keys k
+    LEFT JOIN users u ON u.tenant = k.tenant AND u.user_id = k.user_id
+    WHERE k.api_key = %(digest)s
+    ORDER BY refusal NULLS FIRST
+    LIMIT 1
+), counted AS (
+    UPDATE api_keys k
+    SET usage_count = coalesce(k.usage_count, 0) + 1, last_used_at = now()
+    FROM found f
+    WHERE k.tenant = f.tenant AND k.api_key_id = f.api_key_id AND f.refusal IS NULL
+      AND f.usage_limit IS NOT NULL AND coalesce(k.usage_count, 0) < k.usage_limit
+    RETURNING k.api_key_id
+)
+SELECT f.tenant, f.api_key_id, f.user_id,
+       CASE
+           WHEN f.refusal IS NULL AND f.usage_limit IS NOT NULL
+                AND NOT EXISTS (SELECT FROM counted) THEN 'its usage limit is reached'
+           ELSE f.refusal
+       END AS refusal,
+       f.usage_limit IS NOT NULL AS has_usage_limit,
+       f.usage_limit IS NULL
+           AND coalesce(f.last_used_at < now() - interval '1 minute', true) AS last_used_at_is_old,
+       ARRAY(
+           SELECT DISTINCT ARRAY[p.resource, p.action]
+           FROM user_roles ur
+           JOIN role_permissions rp ON rp.tenant = ur.tenant AND rp.role_id = ur.role_id
+           JOIN permissions p ON p.tenant = rp.tenant AND p.permission_id = rp.permission_id
+           WHERE ur.tenant = f.tenant AND ur.user_id = f.user_id
+       ) AS permissions
+FROM found f
+"""
+
+# Sets `last_used_at`, at most once a minute for each key, whatever the number of processes.
+SET_LAST_USED_AT: Final = """
+UPDATE api_keys SET last_used_at = now()
+WHERE tenant = %(tenant)s AND api_key_id = %(api_key_id)s
+  AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+"""
+
+# Held until the transaction ends; a number that no other advisory lock is likely to use.
+LOCK_DIRECTORY: Final = "SELECT pg_advisory_xact_lock(4158023871920416321)"
+
+# Keeps a tenant that exists.
+ENSURE_TENANT: Final = """
+INSERT INTO tenants (tenant, company_name, email) VALUES (%(tenant)s, %(company_name)s, %(email)s)
+ON CONFLICT DO NOTHING
+"""
+
+# `hashed_password` is the hash of nothing: these users cannot log in.
+ADD_USER: Final = """
+INSERT INTO users (tenant, user_id, username, hashed_password, email)
+VALUES (%(tenant)s, %(user_id)s, %(username)s, '!', %(email)s)
+"""
+
+# Names of roles are not unique: callers hold LOCK_DIRECTORY, and have searched with FIND_ROLE.
+ADD_ROLE: Final = """
+INSERT INTO roles (tenant, role_id, role_name, description)
+VALUES (%(tenant)s, %(role_id)s, %(role_name)s, 'Made by automation-retry')
+"""
+
+# The roles of a name in one tenant.
+FIND_ROLE: Final = (
+    "SELECT role_id FROM roles WHERE tenant = %(tenant)s AND role_name = %(role_name)s"
+)
+
+# Keeps a role that the user has.
+ENSURE_USER_ROLE: Final = """
+INSERT INTO user_roles (tenant, user_id, role_id)
+VALUES (%(tenant)s, %(user_id)s, %(role_id)s)
+ON CONFLICT DO NOTHING
+"""
+
+# The permission in one tenant.
+FIND_PERMISSION: Final = """
+SELECT permission_id FROM permissions
+WHERE tenant = %(tenant)s AND resource = %(resource)s AND action = %(action)s
+"""
+
+# Permissions are not unique either: see ADD_ROLE.
+ADD_PERMISSION: Final = """
+INSERT INTO permissions (tenant, permission_id, resource, action)
+VALUES (%(tenant)s, %(permission_id)s, %(resource)s, %(action)s)
+"""
+
+# Keeps a grant that exists.
+GRANT: Final = """
+INSERT INTO role_permissions (tenant, role_id, permission_id)
+VALUES (%(tenant)s, %(role_id)s, %(permission_id)s)
+ON CONFLICT DO NOTHING
+"""
+
+# The users of a name, in one tenant or in all; reads the whole table.
+FIND_USER: Final = """
+SELECT tenant, user_id, username FROM users
+WHERE username = %(username)s AND (%(tenant)s::uuid IS NULL OR tenant = %(tenant)s)
+ORDER BY tenant
+"""
+
+# Keeps a key of this digest that the tenant has.
+ADD_API_KEY: Final = """
+INSERT INTO api_keys (
+    tenant, api_key_id, api_key, user_id, description, active, created_at, updated_at, expires_at,
+    usage_limit, usage_count
+)
+SELECT %(tenant)s, %(api_key_id)s, %(digest)s, %(user_id)s, %(description)s, true, now(), now(),
+       %(expires_at)s, %(usage_limit)s, 0
+WHERE NOT EXISTS (
+    SELECT FROM api_keys WHERE tenant = %(tenant)s AND api_key = %(digest)s
+)
+"""
+
+# The keys of one tenant or of all, oldest first; reads the whole table.
+API_KEYS: Final = """
+SELECT k.tenant, k.api_key_id, k.user_id, coalesce(u.username, '') AS username, k.description,
+       k.active IS TRUE AS active, k.created_at, k.last_used_at, k.expires_at, k.usage_limit,
+       coalesce(k.usage_count, 0) AS usage_count
+FROM api_keys k LEFT JOIN users u ON u.tenant = k.tenant AND u.user_id = k.user_id
+WHERE %(tenant)s::uuid IS NULL OR k.tenant = %(tenant)s
+ORDER BY k.created_at, k.api_key_id
+"""
+
+# Reads the whole table: ids are indexed behind their tenant, which the caller need not know.
+REVOKE_API_KEY: Final = """
+UPDATE api_keys SET active = false, updated_at = now() WHERE api_key_id = %(api_key_id)s
+"""

@@ -1,0 +1,30 @@
+"""`automation_retry_migrations`: which migrations were applied."""
+
+from typing import Final
+
+# Until the transaction ends: DDL may take longer than a request, and waits for another migration.
+WITHOUT_TIMEOUTS: Final = """
+SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)
+"""
+
+# Held until the transaction ends; a number that no other advisory lock is likely to use.
+LOCK_MIGRATIONS: Final = "SELECT pg_advisory_xact_lock(4158023871920416322)"
+
+# Keeps a table that exists.
+CREATE_MIGRATIONS: Final = """
+CREATE TABLE IF NOT EXISTS automation_retry_migrations (
+    name text PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+# Whether APPLIED_MIGRATIONS can be asked.
+MIGRATIONS_EXIST: Final = (
+    "SELECT to_regclass('automation_retry_migrations') IS NOT NULL AS migrations_exist"
+)
+
+# Fails where the table does not exist.
+APPLIED_MIGRATIONS: Final = "SELECT name FROM automation_retry_migrations"
+
+# Callers hold LOCK_MIGRATIONS.
+MARK_APPLIED: Final = "INSERT INTO automation_retry_migrations (name) VALUES (%(name)s)"

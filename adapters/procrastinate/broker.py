@@ -1,0 +1,108 @@
+"""Jobs and events as Procrastinate tasks: no server beside PostgreSQL is needed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import procrastinate
+import psycopg
+from attrs import field, frozen
+from procrastinate.exceptions import ConnectorException
+
+from automation_retry.adapters.always_ready import AlwaysReady
+from automation_retry.adapters.procrastinate import BROKER
+from automation_retry.adapters.procrastinate.connection import Connect
+from automation_retry.adapters.procrastinate.schema import ProcrastinateSchema
+from automation_retry.adapters.wire.messages import EVENT_TYPE, body_of
+from automation_retry.application import (
+    BrokerUnavailable,
+    Message,
+    MessageKind,
+    MessageRefused,
+)
+from automation_retry.application.ports import Broker, BrokerBundle, Storage
+
+JOB_QUEUE = "automation.executions"
+JOB_TASK = "automation.execute_execution"
+EVENT_QUEUE = "automation.events"
+EVENT_TASK = EVENT_TYPE
+
+# Values that PostgreSQL will never store; every other error may be temporary.
+_REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
+
+
+@frozen(kw_only=True)
+class Destination:
+    task: str
+    queue: str
+
+
+DESTINATIONS: Mapping[MessageKind, Destination] = {
+    MessageKind.JOB: Destination(task=JOB_TASK, queue=JOB_QUEUE),
+    MessageKind.EVENT: Destination(task=EVENT_TASK, queue=EVENT_QUEUE),
+}
+
+
+def _app() -> procrastinate.App:
+    # Never opened: every statement runs on a connection of the storage.
+    return procrastinate.App(connector=procrastinate.PsycopgConnector())
+
+
+@frozen
+class ProcrastinateBroker(Broker):
+    """Defers each message to the task and queue of its kind, with its body as arguments.
+
+    After an error none of the messages is deferred: each call is a transaction or a savepoint.
+    """
+
+    _connect: Connect
+    _app: procrastinate.App = field(factory=_app, init=False)
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        bodies = [(message, _body(message)) for message in messages]
+        async with self._connect() as connection:
+            await self._defer(connection, bodies)
+
+    async def _defer(
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        bodies: Sequence[tuple[Message, dict[str, Any]]],
+    ) -> None:
+        first, _ = bodies[0]
+        to = DESTINATIONS[first.kind]
+        deferrer = self._app.configure_task(to.task, queue=to.queue, connection=connection)
+        try:
+            async with connection.transaction():
+                await deferrer.batch_defer_async(*[body for _, body in bodies])
+        except ConnectorException as error:
+            reason = repr(error.__cause__)
+            if not isinstance(error.__cause__, _REFUSALS):
+                raise BrokerUnavailable(BROKER.name, reason) from error
+            if len(bodies) == 1:
+                raise MessageRefused(first.id, reason) from error
+            half = len(bodies) // 2
+            async with connection.transaction():  # finds the refused one, or defers both halves
+                await self._defer(connection, bodies[:half])
+                await self._defer(connection, bodies[half:])
+
+
+def _body(message: Message) -> dict[str, Any]:
+    try:
+        return body_of(message)
+    except ValueError as error:
+        raise MessageRefused(message.id, f"it is not JSON: {error}") from error
+
+
+def procrastinate_broker(storage: Storage) -> BrokerBundle:
+    """The broker in the storage's PostgreSQL."""
+    connect = storage.connection
+    assert connect is not None, "this storage has no database"  # noqa: S101 - see BROKER.storages
+    resources = AlwaysReady()  # its connections are the storage's
+    return BrokerBundle(
+        name=BROKER.name,
+        broker=ProcrastinateBroker(connect),
+        lifecycle=resources,
+        schema=ProcrastinateSchema(connect),
+        readiness=resources,
+    )

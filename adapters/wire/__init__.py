@@ -1,0 +1,1 @@
+"""How values and messages travel as JSON. Shared by all adapters and by HTTP."""

@@ -1,0 +1,15 @@
+"""Retry, read and list executions."""
+
+from automation_retry.application.executions.attempts import ListFailedAttempts
+from automation_retry.application.executions.expire_idempotency_keys import ExpireIdempotencyKeys
+from automation_retry.application.executions.get import ExecutionSeen, GetExecution
+from automation_retry.application.executions.retry import Retried, RetryExecution
+
+__all__ = [
+    "ExecutionSeen",
+    "ExpireIdempotencyKeys",
+    "GetExecution",
+    "ListFailedAttempts",
+    "Retried",
+    "RetryExecution",
+]

@@ -1,0 +1,45 @@
+from uuid import UUID
+
+from attrs import frozen
+
+from automation_retry.application.ports import Authorizer, ExecutionRepository
+from automation_retry.domain import (
+    AUTOMATION_EXECUTE,
+    AUTOMATION_READ,
+    Execution,
+    Principal,
+    parse_execution_id,
+)
+
+
+@frozen(kw_only=True)
+class ExecutionSeen:
+    """An execution as one principal sees it."""
+
+    execution: Execution
+    may_retry: bool
+    """Whether a retry by this principal would be allowed now."""
+
+
+@frozen
+class GetExecution:
+    """Reads one execution of the principal's tenant."""
+
+    authorizer: Authorizer
+    executions: ExecutionRepository
+
+    async def __call__(self, principal: Principal, execution_id: UUID | str) -> ExecutionSeen:
+        """The execution as last committed.
+
+        Raises:
+            PermissionDenied: the principal lacks `automation:read`.
+            InvalidExecutionId: the text is not an execution id.
+            ExecutionNotFound: the principal's tenant has no such execution.
+            StorageUnavailable: the storage did not answer.
+        """
+        await self.authorizer.require(principal, AUTOMATION_READ)
+        execution = await self.executions.get(
+            principal.tenant, parse_execution_id(str(execution_id))
+        )
+        may_execute = await self.authorizer.permits(principal, AUTOMATION_EXECUTE)
+        return ExecutionSeen(execution=execution, may_retry=execution.retryable and may_execute)

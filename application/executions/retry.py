@@ -1,0 +1,96 @@
+from uuid import UUID
+
+from attrs import frozen
+
+from automation_retry.application.errors import IdempotencyKeyReused, RetryConflict
+from automation_retry.application.idempotency import LIFETIME, IdempotencyKey
+from automation_retry.application.messages import ExecutionJob, RetriedEvent
+from automation_retry.application.ports import Authorizer, Clock, NewId, NewUnitOfWork, UnitOfWork
+from automation_retry.domain import (
+    AUTOMATION_EXECUTE,
+    Execution,
+    ExecutionNotFailed,
+    Principal,
+    parse_execution_id,
+)
+
+# A lost compare-and-swap means that somebody else committed, so one reload nearly always settles
+# it. The bound protects the caller from a storage whose reads lag behind its writes.
+_MAX_ROUNDS = 8
+
+
+@frozen(kw_only=True)
+class Retried:
+    """The answer to a retry."""
+
+    execution: Execution
+    """As committed."""
+    replayed: bool = False
+    """Whether this repeats the answer to an earlier retry, and nothing was done now."""
+
+
+@frozen
+class RetryExecution:
+    """Retries a failed execution: reset, archived, queued and announced, or nothing at all."""
+
+    authorizer: Authorizer
+    new_unit_of_work: NewUnitOfWork
+    clock: Clock
+    new_id: NewId
+
+    async def __call__(
+        self,
+        principal: Principal,
+        execution_id: UUID | str,
+        *,
+        request_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Retried:
+        """The execution as committed, together with its job and its event.
+
+        Checks in this order: permission, form of the id and of the key, the key, existence, state.
+        With an `idempotency_key`, a repetition within 24 hours gets the first answer again and does
+        nothing else; a refused retry leaves no record of its key.
+
+        Raises:
+            PermissionDenied: the principal lacks `automation:execute`.
+            InvalidExecutionId: the text is not an execution id.
+            InvalidIdempotencyKey: the text is not 1 to 255 printable ASCII characters.
+            IdempotencyKeyReused: the key was used to retry another execution.
+            ExecutionNotFound: the principal's tenant has no such execution.
+            ExecutionNotFailed: only a failed execution can be retried.
+            RetryConflict: the execution kept changing; nothing was written.
+            StorageUnavailable: the outcome is unknown, all or nothing.
+        """
+        await self.authorizer.require(principal, AUTOMATION_EXECUTE)
+        wanted = parse_execution_id(str(execution_id))
+        key = IdempotencyKey.of(principal, idempotency_key) if idempotency_key is not None else None
+        for _ in range(_MAX_ROUNDS):
+            async with self.new_unit_of_work() as work:
+                if key and (replayed := await self._replayed(work, key, wanted)):
+                    return replayed
+                execution = await work.executions.get(principal.tenant, wanted)
+                try:
+                    retry = execution.retry(at=self.clock(), by=principal, request_id=request_id)
+                except ExecutionNotFailed:
+                    # A concurrent request with the same key may have committed since the lookup.
+                    if key and (replayed := await self._replayed(work, key, wanted)):
+                        return replayed
+                    raise
+                work.record(retry, key)
+                work.queue.enqueue(ExecutionJob(id=self.new_id(), retried=retry.event))
+                work.events.publish(RetriedEvent(id=self.new_id(), retried=retry.event))
+                if not await work.commit():
+                    return Retried(execution=retry.execution)
+        raise RetryConflict(wanted)
+
+    async def _replayed(
+        self, work: UnitOfWork, key: IdempotencyKey, wanted: UUID
+    ) -> Retried | None:
+        """The answer that is kept for the key, if there is one."""
+        earlier = await work.answered(key, self.clock() - LIFETIME)
+        if earlier is None:
+            return None
+        if earlier.execution_id != wanted:
+            raise IdempotencyKeyReused(key.text)
+        return Retried(execution=earlier, replayed=True)

@@ -1,0 +1,5 @@
+"""Whether the service can do its work."""
+
+from automation_retry.application.operations.readiness import CheckReadiness
+
+__all__ = ["CheckReadiness"]

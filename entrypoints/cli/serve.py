@@ -1,0 +1,109 @@
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from automation_retry.entrypoints.cli.storage import configured_settings, durable_settings
+from automation_retry.entrypoints.demo import run_demo, serve_memory
+from automation_retry.entrypoints.lifecycle import migrate_database, running_database
+from automation_retry.entrypoints.server import (
+    listening_socket,
+    relay_until_signalled,
+    serve_here,
+    serve_in_workers,
+)
+from automation_retry.entrypoints.settings import StorageKind, settings_help
+
+
+class _ServeCommand(click.Command):
+    """Lists the environment variables in its help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Environment"):
+            formatter.write("".join(f"  {line}\n" for line in settings_help().splitlines()))
+
+
+@click.command(cls=_ServeCommand)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve the API and relay the outbox."""
+    settings = configured_settings()
+    with _listening(host, port) as listening:
+        if settings.database_url.kind is StorageKind.MEMORY:
+            if workers > 1:
+                raise click.UsageError("memory: is one process's memory; --workers must be 1.")
+            serve_memory(settings, listening)
+            return
+        with running_database(settings) as running:
+            if settings.database_url.kind is StorageKind.EMBEDDED:
+                asyncio.run(migrate_database(running))
+            if workers == 1:
+                serve_here(running, listening)
+            else:
+                serve_in_workers(running, listening, workers)
+
+
+@click.command()
+def relay() -> None:
+    """Relay the outbox, without the API; any number of relays may run."""
+    with running_database(durable_settings()) as running:
+        asyncio.run(relay_until_signalled(running))
+
+
+@click.command()
+def migrate() -> None:
+    """Make or upgrade the tables; does nothing where they are up to date."""
+    with running_database(durable_settings()) as running:
+        applied = asyncio.run(migrate_database(running))
+    for name in applied:
+        click.echo(f"applied {name}")
+    if not applied:
+        click.echo("up to date")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), help="Default: 8000, or any if it is taken.")
+@click.option(
+    "--data",
+    default=Path("var/demo"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where its database and keys are kept.",
+)
+def demo(host: str, port: int | None, data: Path) -> None:
+    """Serve a demo tenant: a database of its own, executions, keys and a small engine."""
+    if port is None:
+        port = _free_or_any(host, 8000)
+    with _listening(host, port) as listening:
+        run_demo(data, listening)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        listening = listening_socket(host, port)
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}. "
+            "Another --port may be free; 0 takes any that is."
+        ) from error
+    with listening:
+        yield listening
+
+
+def _free_or_any(host: str, port: int) -> int:
+    """The port, or 0 for any when it is taken."""
+    try:
+        listening_socket(host, port).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return 0
+        raise click.ClickException(f"Cannot listen on {host}: {error.strerror or error}") from error
+    return port

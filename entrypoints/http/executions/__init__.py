@@ -1,0 +1,1 @@
+"""Retry, read and list executions."""

@@ -1,0 +1,68 @@
+from collections.abc import Sequence
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import Response
+
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Principal
+from automation_retry.entrypoints.http.api import Api
+from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
+from automation_retry.entrypoints.http.executions.presenter import EXECUTIONS, ExecutionPresenter
+from automation_retry.entrypoints.http.wire.json_response import JsonResponse
+from automation_retry.entrypoints.http.wire.paging import page_request
+from automation_retry.entrypoints.http.wire.request_context import context_of
+
+IDEMPOTENCY_KEY = "idempotency-key"
+_REPLAYED = {"Idempotent-Replayed": "true"}
+_EXECUTION = f"{EXECUTIONS}/{{execution_id}}"
+
+
+def execution_endpoints(api: Api) -> Sequence[Endpoint]:
+    handlers = _Handlers(api, ExecutionPresenter.new(rule_links=api.rule_links))
+    return [
+        ProtectedEndpoint(
+            method="POST",
+            path=f"{_EXECUTION}/retry",
+            permission=AUTOMATION_EXECUTE,
+            handler=handlers.retry,
+        ),
+        ProtectedEndpoint(
+            method="GET", path=_EXECUTION, permission=AUTOMATION_READ, handler=handlers.get
+        ),
+        ProtectedEndpoint(
+            method="GET",
+            path=f"{_EXECUTION}/attempts",
+            permission=AUTOMATION_READ,
+            handler=handlers.attempts,
+        ),
+    ]
+
+
+@frozen
+class _Handlers:
+    api: Api
+    presenter: ExecutionPresenter
+
+    async def retry(self, request: Request, principal: Principal) -> Response:
+        keys = request.headers.getlist(IDEMPOTENCY_KEY)
+        retried = await self.api.retry_execution(
+            principal,
+            request.path_params["execution_id"],
+            request_id=context_of(request.scope).request_id,
+            idempotency_key=", ".join(keys) if keys else None,
+        )
+        return JsonResponse(
+            self.presenter.retried(retried.execution),
+            headers=_REPLAYED if retried.replayed else None,
+        )
+
+    async def get(self, request: Request, principal: Principal) -> Response:
+        seen = await self.api.get_execution(principal, request.path_params["execution_id"])
+        return JsonResponse(self.presenter.seen(seen))
+
+    async def attempts(self, request: Request, principal: Principal) -> Response:
+        wanted = page_request(request.query_params)
+        page = await self.api.list_failed_attempts(
+            principal, request.path_params["execution_id"], page=wanted.page, limit=wanted.limit
+        )
+        return JsonResponse(self.presenter.attempts(page))

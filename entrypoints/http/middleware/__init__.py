@@ -1,0 +1,1 @@
+"""Around every request: its id and log line, authentication, rate limit, permission and body."""

@@ -1,0 +1,91 @@
+from uuid import UUID
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.types import Scope
+from structlog.typing import FilteringBoundLogger
+
+from automation_retry.application import ApiKeyRequired, InvalidApiKey
+from automation_retry.application.ports import Authenticator, Authorizer
+from automation_retry.domain import Permission, Principal, is_uuid
+from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
+from automation_retry.entrypoints.http.middleware.request_body import discard_body
+from automation_retry.entrypoints.http.wire.errors import RateLimited
+from automation_retry.entrypoints.http.wire.request_context import context_of, header_values
+
+
+@frozen
+class Admission:
+    """The checks before the handler of a protected route, in the order of the contract.
+
+    401, 429, 403, 413; what follows (400, 404, 409) is the use case's.
+    """
+
+    authenticator: Authenticator
+    authorizer: Authorizer
+    rate_limiter: RateLimiter
+    log: FilteringBoundLogger
+
+    async def admit(self, request: Request, permission: Permission) -> Principal:
+        """The caller, who has `permission`. The body of a POST was read, and is ignored.
+
+        Once the key is known, every answer carries the headers of the rate limit.
+
+        Raises:
+            ApiKeyRequired: no `x-api-key`, or a blank one.
+            InvalidApiKey: the key is not valid, or not in the tenant of `x-tenant-id`.
+            RateLimited: the key's bucket is empty, and the limit is enforced.
+            PermissionDenied: the caller lacks the permission.
+            BodyTooLarge, BodyIncomplete: see `discard_body`.
+            StorageUnavailable: the storage did not answer.
+        """
+        principal = await self.authenticator.authenticate(
+            _api_key(request.scope), _tenant(request.scope)
+        )
+        context_of(request.scope).principal = principal
+        self._take_token(request.scope, principal)
+        await self.authorizer.require(principal, permission)
+        if request.method == "POST":
+            await discard_body(request)
+        return principal
+
+    def _take_token(self, scope: Scope, principal: Principal) -> None:
+        context = context_of(scope)
+        allowance = self.rate_limiter.take(principal.tenant, principal.api_key_id)
+        context.headers.append((b"x-ratelimit-limit", b"%d" % allowance.limit))
+        context.headers.append((b"x-ratelimit-remaining", b"%d" % allowance.remaining))
+        if allowance.retry_after_ms:
+            if self.rate_limiter.enforce:
+                raise RateLimited(
+                    allowance.retry_after_ms,
+                    allowance.remaining,
+                    self.rate_limiter.resets_at(allowance),
+                )
+            if allowance.first_refusal:
+                self.log.warning("rate_limit_exceeded", enforced=False, **context.who())
+
+
+def _api_key(scope: Scope) -> str:
+    match [value for value in header_values(scope, b"x-api-key") if value.strip()]:
+        case []:
+            raise ApiKeyRequired
+        case [value] if value.isascii():
+            return value.strip().decode()
+        case [_]:
+            raise InvalidApiKey("the key is not ASCII")
+        case _:
+            raise InvalidApiKey("several keys were sent")
+
+
+def _tenant(scope: Scope) -> UUID | None:
+    """A blank `x-tenant-id` counts as none, as in AlgaPSA."""
+    match [value for value in header_values(scope, b"x-tenant-id") if value.strip()]:
+        case []:
+            return None
+        case [value]:
+            tenant = value.strip().decode("latin-1")
+            if not is_uuid(tenant):
+                raise InvalidApiKey("x-tenant-id is not a UUID")
+            return UUID(tenant)
+        case _:
+            raise InvalidApiKey("several x-tenant-id were sent")

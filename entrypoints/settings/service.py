@@ -1,0 +1,138 @@
+"""The service's own settings; each broker brings its own."""
+
+from typing import Any
+
+import environ
+from attrs import evolve, field, frozen
+
+from automation_retry.adapters.broker_type import BrokerType
+from automation_retry.adapters.environment import PREFIX, one_of, variable, whole, yes_or_no
+from automation_retry.adapters.storage_kind import StorageKind
+from automation_retry.entrypoints.settings.database_url import DatabaseUrl, database_url
+
+JOB_QUEUE = f"{PREFIX}_JOB_QUEUE"
+EVENT_BUS = f"{PREFIX}_EVENT_BUS"
+
+
+@frozen
+class ChosenBroker:
+    """A broker with the values of its own environment variables."""
+
+    type: BrokerType
+    variables: Any = field(repr=False)
+    """An instance of `type.variables`, which may hold a password; None where it has none."""
+
+
+@environ.config(prefix="", frozen=True)
+class Settings:
+    """The settings of one process, read at start."""
+
+    database_url: DatabaseUrl = variable(
+        "DATABASE_URL", database_url, "memory:, embedded:PATH or postgresql://…"
+    )
+    job_queue: str = variable(
+        JOB_QUEUE,
+        str,
+        "Broker that takes the jobs: procrastinate, redis or nats; the first unless set.",
+        default="",
+    )
+    event_bus: str = variable(
+        EVENT_BUS,
+        str,
+        "Broker that takes the events, chosen apart from that of the jobs.",
+        default="",
+    )
+    pool_min_size: int = variable(
+        f"{PREFIX}_POOL_MIN_SIZE",
+        whole(1, 1000),
+        "Connections to PostgreSQL that each process keeps open.",
+        default="2",
+    )
+    pool_max_size: int = variable(
+        f"{PREFIX}_POOL_MAX_SIZE",
+        whole(1, 1000),
+        "Connections to PostgreSQL that each process opens at most.",
+        default="10",
+    )
+    pool_timeout_ms: int = variable(
+        f"{PREFIX}_POOL_TIMEOUT_MS",
+        whole(1, 3_600_000),
+        "How long a request waits for a free connection before it answers 503.",
+        default="5000",
+    )
+    relay: bool = variable(
+        f"{PREFIX}_RELAY",
+        yes_or_no,
+        "Whether `serve` also relays the outbox; false where `relay` runs beside it.",
+        default="true",
+    )
+    relay_batch: int = variable(
+        f"{PREFIX}_RELAY_BATCH",
+        whole(1, 10_000),
+        "Messages that the relay sends at a time.",
+        default="500",
+    )
+    relay_poll_ms: int = variable(
+        f"{PREFIX}_RELAY_POLL_MS",
+        whole(1, 60_000),
+        "How often an idle relay looks for messages of other processes.",
+        default="50",
+    )
+    rule_links: bool = variable(
+        f"{PREFIX}_RULE_LINKS",
+        yes_or_no,
+        "Whether answers link to the rule, which AlgaPSA serves and this service does not.",
+        default="true",
+    )
+    rate_limit_enforce: bool = variable(
+        "RATE_LIMIT_ENFORCE",
+        yes_or_no,
+        "Whether requests over the rate limit are refused; if not, they are only logged.",
+        default="false",
+    )
+    shutdown_grace_s: int = variable(
+        f"{PREFIX}_SHUTDOWN_GRACE_S",
+        whole(0, 3600),
+        "How long requests and messages in progress may take to finish after SIGTERM.",
+        default="20",
+    )
+    log_format: str = variable(
+        f"{PREFIX}_LOG_FORMAT", one_of("json", "console"), "json or console.", default="json"
+    )
+    log_level: str = variable(
+        f"{PREFIX}_LOG_LEVEL",
+        one_of("debug", "info", "warning", "error"),
+        "debug, info, warning or error.",
+        default="info",
+    )
+    # Not variables of their own: `read_settings` chooses them by the names above.
+    jobs: ChosenBroker = field(kw_only=True, default=None)
+    events: ChosenBroker = field(kw_only=True, default=None)
+
+    @property
+    def job_broker(self) -> str:
+        """The name of the broker that carries the jobs."""
+        return self.jobs.type.name
+
+    @property
+    def event_broker(self) -> str:
+        """The name of the broker that carries the events."""
+        return self.events.type.name
+
+    @property
+    def pool_timeout_s(self) -> float:
+        return self.pool_timeout_ms / 1000
+
+    @property
+    def relay_poll_s(self) -> float:
+        return self.relay_poll_ms / 1000
+
+    def on_server(self, url: str) -> "Settings":
+        """The same settings for the PostgreSQL at `url`."""
+        return replace(self, database_url=DatabaseUrl(StorageKind.POSTGRESQL, url))
+
+
+def replace(settings: Settings, **changes: Any) -> Settings:
+    """The settings with these changes."""
+    # environ makes an attrs class of Settings, which mypy does not know.
+    return evolve(settings, **changes)  # type: ignore[misc]

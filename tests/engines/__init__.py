@@ -1,1 +1,0 @@
-"""Redis and NATS as engines, on real servers: what their consumers get, and what outages do."""

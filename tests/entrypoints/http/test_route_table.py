@@ -1,0 +1,73 @@
+"""Each route declares what it needs in one table, and one place enforces it."""
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from automation_retry.adapters.memory import memory_storage
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
+from automation_retry.entrypoints.http.app import create_app, route_table
+from automation_retry.entrypoints.http.endpoint import ExactRoute, ProtectedEndpoint
+from tests.entrypoints.http.conftest import Service, new_api
+from tests.support.factories import NOON
+
+API = new_api(memory_storage(lambda: NOON, uuid4))
+TABLE = route_table(API)
+PROTECTED = [one for one in TABLE if isinstance(one, ProtectedEndpoint)]
+ANY = str(uuid4())
+
+
+def path_of(endpoint: ProtectedEndpoint) -> str:
+    """A path of the route; no such execution exists."""
+    return re.sub(r"{\w+}", ANY, endpoint.path)
+
+
+def named(endpoint: ProtectedEndpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def test_every_route_is_a_row_of_the_table() -> None:
+    """Nothing is served that the table does not name."""
+    served = []
+    for route in create_app(API).routes:
+        assert isinstance(route, ExactRoute)
+        served.append((route.path, (route.methods or set()) - {"HEAD"}))
+
+    assert served == [(one.path, {one.method}) for one in TABLE]
+
+
+def test_only_health_is_public() -> None:
+    """Every other route needs an API key."""
+    public = [one.path for one in TABLE if one.permission is None]
+
+    assert public == ["/healthz", "/readyz"]
+
+
+@pytest.mark.parametrize("endpoint", PROTECTED, ids=named)
+async def test_a_protected_route_needs_a_key(service: Service, endpoint: ProtectedEndpoint) -> None:
+    """401 without one."""
+    answer = await service.client.request(endpoint.method, path_of(endpoint))
+
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("endpoint", PROTECTED, ids=named)
+async def test_a_protected_route_needs_its_permission(
+    service: Service, endpoint: ProtectedEndpoint
+) -> None:
+    """403 for a key that has every permission but this one; past it, 404 for a missing id."""
+    others = {AUTOMATION_EXECUTE, AUTOMATION_READ} - {endpoint.permission}
+    lacking = await service.new_key("lacking", frozenset(others))
+    only = await service.new_key("only", frozenset({endpoint.permission}))
+
+    refused = await service.client.request(
+        endpoint.method, path_of(endpoint), headers={"x-api-key": lacking}
+    )
+    admitted = await service.client.request(
+        endpoint.method, path_of(endpoint), headers={"x-api-key": only}
+    )
+
+    assert refused.status_code == 403
+    assert endpoint.permission.action in refused.json()["error"]["message"]
+    assert admitted.status_code == 404

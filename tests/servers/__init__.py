@@ -1,1 +1,0 @@
-"""Real brokers from their wheels, each in a process of its own that can be stopped and killed."""

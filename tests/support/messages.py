@@ -1,0 +1,68 @@
+"""What consumers make of the messages that they receive."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar, assert_never
+from uuid import UUID
+
+import orjson
+
+from automation_retry.application import ExecutionJob, Message, MessageKind, RetriedEvent
+from automation_retry.domain import ExecutionRetried
+
+Sent = ExecutionJob | RetriedEvent
+
+S = TypeVar("S", ExecutionJob, RetriedEvent)
+
+
+def read(kind: MessageKind, body: Mapping[str, Any]) -> Sent:
+    """The job or event that a body describes."""
+    match kind:
+        case MessageKind.JOB:
+            return read_job(body)
+        case MessageKind.EVENT:
+            return read_event(body)
+        case _:
+            assert_never(kind)
+
+
+def read_job(body: Mapping[str, Any]) -> ExecutionJob:
+    """Without the API key's id, which a job does not carry."""
+    return ExecutionJob(
+        id=UUID(body["id"]),
+        retried=ExecutionRetried(
+            tenant=UUID(body["tenant"]),
+            execution_id=UUID(body["execution_id"]),
+            automation_rule_id=UUID(body["automation_rule_id"]),
+            attempt=body["attempt"],
+            retried_at=datetime.fromisoformat(body["requested_at"]),
+            retried_by=UUID(body["requested_by"]),
+            request_id=body["request_id"],
+        ),
+    )
+
+
+def read_event(body: Mapping[str, Any]) -> RetriedEvent:
+    payload = body["payload"]
+    return RetriedEvent(
+        id=UUID(body["id"]),
+        retried=ExecutionRetried(
+            tenant=UUID(payload["tenantId"]),
+            execution_id=UUID(payload["executionId"]),
+            automation_rule_id=UUID(payload["automationRuleId"]),
+            attempt=payload["attempt"],
+            retried_at=datetime.fromisoformat(body["timestamp"]),
+            retried_by=UUID(payload["userId"]),
+            api_key_id=UUID(payload["apiKeyId"]) if payload["apiKeyId"] else None,
+            request_id=payload["requestId"],
+        ),
+    )
+
+
+def opened(message: Message) -> Sent:
+    """What the envelope holds; what stands outside must agree with it."""
+    sent = read(message.kind, orjson.loads(message.body))
+    about = sent.retried
+    outside = (message.id, message.tenant, message.execution_id, message.attempt)
+    assert outside == (sent.id, about.tenant, about.execution_id, about.attempt)
+    return sent

@@ -1,0 +1,110 @@
+"""The whole service behind a real socket, and a tenant to use it with."""
+
+import socket
+from asyncio import create_task, sleep
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import uvicorn
+from attrs import field, frozen
+
+from automation_retry.application.ports import Storage
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Permission
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.server import address_of, application, listening_socket
+from automation_retry.entrypoints.settings import StorageKind, read_settings
+
+EXECUTIONS = "/api/v1/automation/executions"
+BOTH = frozenset({AUTOMATION_EXECUTE, AUTOMATION_READ})
+
+
+@frozen(kw_only=True)
+class World:
+    """A running service, its container, and a client."""
+
+    container: Container
+    client: httpx.AsyncClient
+    tenant: UUID = field(factory=uuid4)
+
+    @property
+    def in_memory(self) -> bool:
+        return self.container.settings().database_url.kind is StorageKind.MEMORY
+
+    @property
+    def storage(self) -> Storage:
+        """The storage of the service."""
+        storage: Storage = self.container.storage()
+        return storage
+
+    async def key(
+        self,
+        permissions: frozenset[Permission] = BOTH,
+        *,
+        tenant: UUID | None = None,
+        username: str = "operator",
+        expires_at: datetime | None = None,
+        usage_limit: int | None = None,
+    ) -> str:
+        """A new API key of a user with these permissions."""
+        directory = self.storage.directory
+        user = await directory.ensure_user(
+            tenant=tenant or self.tenant,
+            company_name="Contoso",
+            username=username,
+            email=f"{username}@contoso.example",
+            permissions=permissions,
+        )
+        return await directory.create_api_key(
+            user=user, expires_at=expires_at, usage_limit=usage_limit
+        )
+
+    async def add(self, execution: Execution) -> Execution:
+        await self.storage.executions.add([execution])
+        return execution
+
+    async def retry(self, execution_id: object, key: str | None, **headers: str) -> httpx.Response:
+        """Headers are spelled with underscores."""
+        return await self.client.post(
+            f"{EXECUTIONS}/{execution_id}/retry", headers=with_key(key, headers)
+        )
+
+    async def get(self, path: str, key: str | None, **headers: str) -> httpx.Response:
+        return await self.client.get(path, headers=with_key(key, headers))
+
+
+def with_key(key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
+    spelled = {name.replace("_", "-"): value for name, value in headers.items()}
+    return spelled if key is None else {"x-api-key": key, **spelled}
+
+
+@asynccontextmanager
+async def running_service(variables: Mapping[str, str]) -> AsyncIterator[World]:
+    """The service as `serve` runs it, in this event loop, on a free port."""
+    container = Container(settings=read_settings(variables))
+    with listening_socket("127.0.0.1", 0) as listening:
+        async with serving(container, listening) as client:
+            yield World(container=container, client=client)
+
+
+@asynccontextmanager
+async def serving(
+    container: Container, listening: socket.socket
+) -> AsyncIterator[httpx.AsyncClient]:
+    config = uvicorn.Config(
+        application(container), lifespan="on", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    task = create_task(server.serve(sockets=[listening]))
+    while not server.started:
+        if task.done():
+            task.result()
+        await sleep(0.01)
+    limits: dict[str, Any] = {"limits": httpx.Limits(max_connections=200), "timeout": 60}
+    async with httpx.AsyncClient(base_url=address_of(listening), **limits) as client:
+        yield client
+    server.should_exit = True
+    await task
