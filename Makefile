@@ -14,8 +14,8 @@ DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
 QUICK ?=
-FLOORS_TESTS := tests/domain tests/application tests/ports tests/service tests/http tests/engines \
-	tests/postgres tests/embedded tests/entrypoints tests/packaging tests/test_consumers.py tests/test_architecture.py
+FLOORS_TESTS := tests/domain tests/application tests/adapters tests/contracts tests/entrypoints \
+	tests/end_to_end tests/packaging tests/test_architecture.py
 PACKAGES := .package domain application adapters entrypoints tests
 
 .DEFAULT_GOAL := help

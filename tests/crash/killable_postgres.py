@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, field, frozen
 from psycopg.conninfo import conninfo_to_dict
 
 from automation_retry.adapters.embedded import EmbeddedPostgres
@@ -40,8 +41,12 @@ class KillablePostgres:
         postmaster = self._embedded.postmaster_pid
         assert postmaster is not None
         self.up.clear()
-        children = list(_children_of(postmaster))
-        for pid in (postmaster, *children):
+        # Stopped first: a child that it forked after the others were listed would survive, wait
+        # forever for a lock that one of them held, and keep the next server from starting.
+        os.kill(postmaster, signal.SIGSTOP)
+        while _may_fork(postmaster):
+            time.sleep(0.001)
+        for pid in (postmaster, *_children_of(postmaster)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -73,18 +78,34 @@ async def killable_postgres() -> AsyncIterator[KillablePostgres]:
             await in_thread(embedded.stop)
 
 
-def _children_of(parent: int) -> Iterator[int]:
+@frozen
+class _Process:
+    pid: int
+    parent: int
+    state: str
+    """A letter as in `ps`: T when stopped, Z when dead."""
+
+
+def _may_fork(pid: int) -> bool:
+    return any(one.pid == pid and one.state not in "TZ" for one in _processes())
+
+
+def _children_of(parent: int) -> Sequence[int]:
+    return [one.pid for one in _processes() if one.parent == parent]
+
+
+def _processes() -> Iterator[_Process]:
+    """All processes of this machine."""
     if sys.platform == "linux":
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 # The command in brackets may contain anything; state and parent follow it.
-                if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
-                    yield int(stat.parent.name)
+                state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+                yield _Process(int(stat.parent.name), int(parent), state)
     else:
         listed = subprocess.run(
-            ["/bin/ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+            ["/bin/ps", "-A", "-o", "pid=,ppid=,state="], capture_output=True, text=True, check=True
         )
         for line in listed.stdout.splitlines():
-            pid, its_parent = map(int, line.split())
-            if its_parent == parent:
-                yield pid
+            pid, parent, state = line.split()
+            yield _Process(int(pid), int(parent), state[0])
