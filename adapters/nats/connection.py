@@ -20,6 +20,13 @@ _NAME_IN_USE = 10058
 _NOT_FOUND = 10059
 
 
+class StreamUnsuitable(BrokerUnavailable):
+    """The server answers, but a stream is missing and cannot be created, or is not suitable."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(BROKER.name, reason)
+
+
 class NatsConnection(Lifecycle):
     """A connection to one cluster, built closed. It connects on demand: NATS may be down any time.
 
@@ -50,7 +57,8 @@ class NatsConnection(Lifecycle):
         A session remembers this of its streams; with `recheck` the server is asked again.
 
         Raises:
-            BrokerUnavailable: NATS did not answer in time, or the stream is not suitable.
+            StreamUnsuitable: it is not, and nothing could be done about it.
+            BrokerUnavailable: NATS did not answer in time.
         """
         session = await self._connected()
         try:
@@ -93,9 +101,9 @@ async def _require(session: Session, stream: Stream) -> None:
         info = await _call(session, "INFO", stream)
     if "error" in info:
         description = info["error"].get("description")
-        raise BrokerUnavailable(BROKER.name, f"there is no stream {stream.name}: {description}")
+        raise StreamUnsuitable(f"there is no stream {stream.name}: {description}")
     if problems := "; ".join(stream.problems(info["config"])):
-        raise BrokerUnavailable(BROKER.name, f"stream {stream.name} is not suitable: {problems}")
+        raise StreamUnsuitable(f"stream {stream.name} is not suitable: {problems}")
 
 
 async def _call(session: Session, verb: str, stream: Stream, payload: bytes = b"") -> Reply:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from automation_retry.adapters.nats.connection import NatsConnection
+from automation_retry.adapters.nats.connection import NatsConnection, StreamUnsuitable
 from automation_retry.adapters.nats.streams import streams
 from automation_retry.application import BrokerUnavailable, MessageKind
 from automation_retry.application.ports import Readiness
@@ -16,6 +16,7 @@ class NatsReadiness(Readiness):
     kinds: frozenset[MessageKind]
 
     async def problems(self) -> Sequence[str]:
+        """The outage of the server; where there is none, the problems of the streams."""
         problems = list[str]()
         for kind, stream in streams(self.connection.settings).items():
             if kind not in self.kinds:
@@ -23,6 +24,8 @@ class NatsReadiness(Readiness):
             try:
                 async with self.connection.session(stream, recheck=True):
                     pass
+            except StreamUnsuitable as unsuitable:
+                problems.append(f"NATS is unavailable: {unsuitable.reason}.")
             except BrokerUnavailable as unavailable:
-                problems.append(f"NATS is unavailable: {unavailable.reason}.")
-        return list(dict.fromkeys(problems))  # a server that is down is one problem
+                return [f"NATS is unavailable: {unavailable.reason}."]
+        return problems
