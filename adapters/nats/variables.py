@@ -33,7 +33,7 @@ class NatsVariables:
     duplicate_window_s: int = variable(
         f"{PREFIX}_NATS_DUPLICATE_WINDOW_S",
         whole(1, 86_400),
-        "For so long JetStream takes a message again without keeping it twice.",
+        "Seconds during which JetStream ignores a message that is sent again.",
         default="120",
     )
     subject_prefix: str = variable(

@@ -30,7 +30,7 @@ class RedisVariables:
     stream_max_length: int = variable(
         "REDIS_STREAM_MAX_LENGTH",
         whole(1, 1_000_000_000),
-        "About as many events AlgaPSA's stream keeps; jobs are all kept.",
+        "About how many events AlgaPSA's stream keeps; all jobs are kept.",
         default="1000",
     )
 

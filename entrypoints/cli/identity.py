@@ -21,7 +21,7 @@ def _with_directory(work: Callable[[Directory], Awaitable[T]]) -> T:
 
 @click.group()
 def user() -> None:
-    """Users of a database of one's own; inside AlgaPSA, AlgaPSA keeps them."""
+    """Users of a database without AlgaPSA, which manages its own."""
 
 
 @user.command("create")
@@ -41,7 +41,7 @@ def user() -> None:
 def create_user(
     username: str, tenant: UUID | None, company: str, email: str, may: Sequence[str]
 ) -> None:
-    """Make a user, with tenant, role and grants where they are missing."""
+    """Create a user, with tenant, role and grants where they are missing."""
     created = _with_directory(
         lambda directory: directory.ensure_user(
             tenant=tenant or new_id(),
@@ -56,7 +56,7 @@ def create_user(
 
 @click.group("api-key")
 def api_key() -> None:
-    """API keys; the plain key is shown once, when it is made."""
+    """API keys; the plain key is shown once, when it is created."""
 
 
 @api_key.command("create")
@@ -72,7 +72,7 @@ def create_api_key(
     expires_at: datetime | None,
     usage_limit: int | None,
 ) -> None:
-    """Make a key and print it; only its digest is stored."""
+    """Create a key and print it; only its digest is stored."""
 
     async def create(directory: Directory) -> str:
         return await directory.create_api_key(
@@ -92,7 +92,7 @@ def _only(users: Sequence[User], username: str) -> User:
         case []:
             raise click.ClickException(
                 f"There is no user {username!r}; "
-                f"`automation-retry user create {username}` makes one."
+                f"`automation-retry user create {username}` creates one."
             )
     tenants = ", ".join(str(found.tenant) for found in users)
     raise click.ClickException(f"Several users are named {username!r}; say --tenant: {tenants}.")

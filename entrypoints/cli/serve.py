@@ -58,7 +58,7 @@ def relay() -> None:
 
 @click.command()
 def migrate() -> None:
-    """Make or upgrade the tables; does nothing where they are up to date."""
+    """Create or upgrade the tables; does nothing where they are up to date."""
     with running_database(durable_settings()) as running:
         applied = asyncio.run(migrate_database(running))
     for name in applied:
@@ -92,7 +92,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise click.ClickException(
             f"Cannot listen on {host} port {port}: {error.strerror or error}. "
-            "Another --port may be free; 0 takes any that is."
+            "Choose another --port; 0 selects a free one."
         ) from error
     with listening:
         yield listening

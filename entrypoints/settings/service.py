@@ -33,13 +33,13 @@ class Settings:
     job_queue: str = variable(
         JOB_QUEUE,
         str,
-        "Broker that takes the jobs: procrastinate, redis or nats; the first unless set.",
+        "Broker that carries the jobs: procrastinate (default), redis or nats.",
         default="",
     )
     event_bus: str = variable(
         EVENT_BUS,
         str,
-        "Broker that takes the events, chosen apart from that of the jobs.",
+        "Broker that carries the events, selected independently of that of the jobs.",
         default="",
     )
     pool_min_size: int = variable(
