@@ -57,7 +57,7 @@ class NatsConnection(Lifecycle):
         A session remembers this of its streams; with `recheck` the server is asked again.
 
         Raises:
-            StreamUnsuitable: it is not, and nothing could be done about it.
+            StreamUnsuitable: it is not suitable, or missing and could not be created.
             BrokerUnavailable: NATS did not answer in time.
         """
         session = await self._connected()

@@ -16,7 +16,7 @@ class NatsReadiness(Readiness):
     kinds: frozenset[MessageKind]
 
     async def problems(self) -> Sequence[str]:
-        """The outage of the server; where there is none, the problems of the streams."""
+        """The problems of the streams; an outage of the server is listed once, as the last."""
         problems = list[str]()
         for kind, stream in streams(self.connection.settings).items():
             if kind not in self.kinds:
@@ -27,5 +27,5 @@ class NatsReadiness(Readiness):
             except StreamUnsuitable as unsuitable:
                 problems.append(f"NATS is unavailable: {unsuitable.reason}.")
             except BrokerUnavailable as unavailable:
-                return [f"NATS is unavailable: {unavailable.reason}."]
+                return [*problems, f"NATS is unavailable: {unavailable.reason}."]
         return problems

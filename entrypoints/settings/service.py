@@ -8,10 +8,13 @@ from attrs import evolve, field, frozen
 from automation_retry.adapters.broker_type import BrokerType
 from automation_retry.adapters.environment import PREFIX, one_of, variable, whole, yes_or_no
 from automation_retry.adapters.storage_kind import StorageKind
+from automation_retry.entrypoints.brokers import BROKERS
 from automation_retry.entrypoints.settings.database_url import DatabaseUrl, database_url
 
 JOB_QUEUE = f"{PREFIX}_JOB_QUEUE"
 EVENT_BUS = f"{PREFIX}_EVENT_BUS"
+
+_BROKERS = f"{', '.join(BROKERS)}; default: the first that works with DATABASE_URL"
 
 
 @frozen
@@ -33,13 +36,13 @@ class Settings:
     job_queue: str = variable(
         JOB_QUEUE,
         str,
-        "Broker that carries the jobs: procrastinate (default), redis or nats.",
+        f"Broker that carries the jobs: {_BROKERS}.",
         default="",
     )
     event_bus: str = variable(
         EVENT_BUS,
         str,
-        "Broker that carries the events, selected independently of that of the jobs.",
+        f"Broker that carries the events: {_BROKERS}.",
         default="",
     )
     pool_min_size: int = variable(
