@@ -11,3 +11,6 @@ class NoTables(Schema):
 
     async def missing(self) -> Sequence[str]:
         return ()
+
+    async def problems(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
+        return ()

@@ -12,8 +12,12 @@ from attrs import field, frozen
 from automation_retry.application.errors import InvalidIdempotencyKey
 from automation_retry.domain import Principal
 
-LIFETIME = timedelta(hours=24)
-"""How long the answer to a retry is kept for its key."""
+LIFETIME = timedelta(hours=26)
+"""How long the answer to a retry is kept for its key: the promised 24 hours and a margin of two.
+
+The margin covers clocks that are adjusted, or differ between machines, by up to an hour each when
+the answer is written and when it is looked up.
+"""
 
 _PRINTABLE_ASCII = re.compile(r"[ -~]{1,255}")
 

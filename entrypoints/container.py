@@ -19,9 +19,11 @@ from automation_retry.application import (
     RetryExecution,
 )
 from automation_retry.application.ports import Broker, BrokerBundle, Schema, Storage
+from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.clock import new_id, utc_now
 from automation_retry.entrypoints.http import Api, RateLimiter
 from automation_retry.entrypoints.settings import Settings
+from automation_retry.entrypoints.stop import Stop
 from automation_retry.entrypoints.storages import Parts, new_storage
 from automation_retry.entrypoints.worker import HousekeepingLoop, RelayLoop, Supervisor, WakeUp
 
@@ -40,6 +42,10 @@ class Brokers:
     @property
     def by_kind(self) -> Mapping[MessageKind, Broker]:
         return {MessageKind.JOB: self.jobs.broker, MessageKind.EVENT: self.events.broker}
+
+    @property
+    def names(self) -> Mapping[MessageKind, str]:
+        return {MessageKind.JOB: self.jobs.name, MessageKind.EVENT: self.events.name}
 
 
 def _new_brokers(settings: Settings, storage: Storage) -> Brokers:
@@ -87,6 +93,7 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(utc_now)
     new_id = providers.Object(new_id)
     wake_up = providers.Singleton(WakeUp)
+    stop = providers.Singleton(Stop, settings.provided.shutdown_grace_s)
 
     database = providers.Singleton(
         Database,
@@ -94,6 +101,7 @@ class Container(containers.DeclarativeContainer):
         min_size=settings.provided.pool_min_size,
         max_size=settings.provided.pool_max_size,
         timeout=settings.provided.pool_timeout_s,
+        answer_within=settings.provided.request_timeout_s,
     )
     memory_store = providers.Singleton(MemoryStore)
     storage = providers.Singleton(
@@ -112,6 +120,7 @@ class Container(containers.DeclarativeContainer):
     schemas = providers.Callable(_schemas, storage, brokers)
     authorizer = providers.Singleton(GrantedPermissions)
 
+    request_time = providers.Singleton(RequestTime, settings.provided.request_timeout_s)
     retry_execution = providers.Singleton(
         RetryExecution, authorizer, storage.provided.new_unit_of_work, clock, new_id
     )
@@ -130,7 +139,14 @@ class Container(containers.DeclarativeContainer):
         _supervisor, settings, relay_outbox, expire_idempotency_keys, wake_up
     )
     readiness = providers.Singleton(
-        CheckReadiness, storage.provided.readiness, schemas, storage.provided.outbox, supervisor
+        CheckReadiness,
+        storage=storage.provided.readiness,
+        schemas=schemas,
+        outbox=storage.provided.outbox,
+        worker=supervisor,
+        delivers=settings.provided.relay,
+        brokers=brokers.provided.names,
+        warn_after_s=settings.provided.delivery_warning_s,
     )
     rate_limiter = providers.Singleton(
         RateLimiter,
@@ -149,4 +165,5 @@ class Container(containers.DeclarativeContainer):
         rate_limiter=rate_limiter,
         new_id=new_id,
         rule_links=settings.provided.rule_links,
+        request_time=request_time,
     )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from automation_retry.adapters.embedded import EmbeddedPostgresError
 from automation_retry.application import GetExecution, ListFailedAttempts, RetryExecution
@@ -23,7 +23,11 @@ __all__ = [
 
 @frozen(kw_only=True)
 class Service:
-    """The use cases on one open storage. The caller vouches for the principals that it passes."""
+    """The use cases on one open storage. The caller vouches for the principals that it passes.
+
+    No call takes longer than `AUTOMATION_RETRY_REQUEST_TIMEOUT_MS`; past it, `StorageUnavailable`
+    is raised. Cancelling a call ends it immediately.
+    """
 
     retry_execution: RetryExecution
     get_execution: GetExecution
@@ -44,9 +48,11 @@ async def open_service(settings: Settings, *, relay: bool = False) -> AsyncItera
         StorageUnavailable: an embedded database cannot be migrated.
     """
     async with open_container(settings, relay=relay) as container:
+        # Over HTTP the request as a whole has the budget.
+        budget = container.request_time()
         yield Service(
-            retry_execution=container.retry_execution(),
-            get_execution=container.get_execution(),
-            list_failed_attempts=container.list_failed_attempts(),
+            retry_execution=evolve(container.retry_execution(), budget=budget),
+            get_execution=evolve(container.get_execution(), budget=budget),
+            list_failed_attempts=evolve(container.list_failed_attempts(), budget=budget),
             executions=container.storage().executions,
         )

@@ -1,24 +1,26 @@
 """Opens and closes the parts of a container."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
-import structlog
-
 from automation_retry.adapters.embedded import EmbeddedPostgres
+from automation_retry.adapters.log import log
 from automation_retry.application.ports import Lifecycle
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.settings import Settings, StorageKind
+from automation_retry.entrypoints.stop import Stop
 
-_log = structlog.get_logger()
+_CLOSE_WITHIN_S = 2.0
+"""Time to close connections, even after the grace period."""
 
 
 @contextmanager
-def running_database(settings: Settings) -> Iterator[Settings]:
+def running_database(settings: Settings, stop: Stop) -> Iterator[Settings]:
     """The settings with the URL of a running server, which is started for `embedded:PATH`.
 
-    Blocks while the server starts and stops.
+    Blocks while the server starts and stops; stopping takes no longer than `stop` allows.
 
     Raises:
         EmbeddedPostgresError: it cannot be started; the message says what to do.
@@ -26,8 +28,12 @@ def running_database(settings: Settings) -> Iterator[Settings]:
     if settings.database_url.kind is not StorageKind.EMBEDDED:
         yield settings
         return
-    with EmbeddedPostgres(settings.database_url.path) as url:
+    server = EmbeddedPostgres(settings.database_url.path)
+    url = server.start()
+    try:
         yield settings.on_server(url)
+    finally:
+        server.stop(within_s=stop.left_s)
 
 
 async def migrate(container: Container) -> Sequence[str]:
@@ -47,45 +53,74 @@ async def migrate_database(settings: Settings) -> Sequence[str]:
 
 
 @asynccontextmanager
-async def opened(container: Container, *, relay: bool) -> AsyncIterator[None]:
-    """Opens the storage and, with `relay`, the brokers and the background loops."""
+async def opened(
+    container: Container, *, relay: bool, on_lost: Callable[[], None] | None = None
+) -> AsyncIterator[None]:
+    """Opens the storage and, with `relay`, the brokers and the background loops.
+
+    `on_lost` is called if the loops ended without having been stopped, for which no cause is known.
+    Everything is closed by the deadline of the container's `stop`.
+    """
     async with AsyncExitStack() as stack:
-        await _open(stack, container.storage().lifecycle)
+        await _open(stack, container.storage().lifecycle, container.stop())
         if relay:
             await _open_brokers(stack, container)
-            await stack.enter_async_context(_running_loops(container))
+            await stack.enter_async_context(_running_loops(container, on_lost))
+        stack.callback(container.stop().begin)
         yield
 
 
-async def _open(stack: AsyncExitStack, lifecycle: Lifecycle) -> None:
+async def _open(stack: AsyncExitStack, lifecycle: Lifecycle, stop: Stop) -> None:
+    async def close() -> None:
+        try:
+            async with asyncio.timeout(max(stop.left_s, _CLOSE_WITHIN_S)):
+                await lifecycle.close()
+        except TimeoutError:
+            log(logging.WARNING, "connections were not closed in time")
+
     await lifecycle.open()
-    stack.push_async_callback(lifecycle.close)
+    stack.push_async_callback(close)
 
 
 async def _open_brokers(stack: AsyncExitStack, container: Container) -> None:
     """Connects to the brokers. One that is down is logged; the relay goes on trying."""
     for broker in container.brokers().all:
-        await _open(stack, broker.lifecycle)
+        await _open(stack, broker.lifecycle, container.stop())
         # Asking also creates streams, so that consumers find them before the first message.
         for problem in await broker.readiness.problems():
             # The event and its field `engine` are public names from before brokers were called so.
-            _log.warning(
-                "engine is not ready", engine=broker.name, broker=broker.name, reason=problem
+            log(
+                logging.WARNING,
+                "engine is not ready",
+                engine=broker.name,
+                broker=broker.name,
+                reason=problem,
             )
 
 
 @asynccontextmanager
-async def _running_loops(container: Container) -> AsyncIterator[None]:
+async def _running_loops(
+    container: Container, on_lost: Callable[[], None] | None
+) -> AsyncIterator[None]:
     supervisor = container.supervisor()
     task = asyncio.create_task(supervisor.run(), name="supervisor")
+
+    def lost(ended: asyncio.Task[None]) -> None:
+        failure = None if ended.cancelled() else ended.exception()
+        log(logging.CRITICAL, "background loops ended", exc_info=failure)
+        if on_lost:
+            on_lost()
+
+    task.add_done_callback(lost)
     try:
         yield
     finally:
+        task.remove_done_callback(lost)
         supervisor.stop()
-        _, running = await asyncio.wait([task], timeout=container.settings().shutdown_grace_s)
+        _, running = await asyncio.wait([task], timeout=container.stop().left_s)
         if running:
             # Its claims are released, so another relay delivers what this one could not.
-            _log.warning("relay did not finish in time")
+            log(logging.WARNING, "relay did not finish in time")
             task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -101,12 +136,13 @@ async def open_container(settings: Settings, *, relay: bool = False) -> AsyncIte
         EmbeddedPostgresError: an embedded database cannot be started.
         StorageUnavailable: an embedded database cannot be migrated.
     """
-    database = running_database(settings)
+    stop = Stop(settings.shutdown_grace_s)
+    database = running_database(settings, stop)
     running = await asyncio.to_thread(database.__enter__)
     try:
         if settings.database_url.kind is StorageKind.EMBEDDED:
             await migrate_database(running)
-        container = Container(settings=running)
+        container = Container(settings=running, stop=stop)
         async with opened(container, relay=relay):
             yield container
     finally:

@@ -2,15 +2,22 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import structlog
+
+from automation_retry.entrypoints.log_writer import LogWriter
+
+_STANDARD_ERROR = 2
 
 
 def configure_logging(log_format: str, level: str) -> None:
     """Sends this service's lines, and those of its libraries, through the same two processors.
 
     No line carries a key, a digest, or what a tenant's execution holds: nothing logs them, and
-    tracebacks are rendered without the values of locals.
+    tracebacks are rendered without the values of locals. Whatever becomes of standard error, no
+    line raises or waits: see `LogWriter`.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -22,22 +29,55 @@ def configure_logging(log_format: str, level: str) -> None:
         if log_format == "json"
         else [
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                colors=sys.stderr is not None and sys.stderr.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,
             )
         ]
     )
     threshold = getattr(logging, level.upper())
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+    )
+
+    def missing(lines: int) -> str:
+        line: Any = {"event": "log lines dropped", "lines": lines}
+        for process in (*shared, *render):
+            line = process(None, "warning", line)
+        return str(line)
+
+    writer = LogWriter(_STANDARD_ERROR, missing)
+    writer.start()
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _LineLogger(writer.write),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
-        )
+    logging.basicConfig(
+        handlers=[_LineHandler(writer, formatter)],
+        level=max(threshold, logging.WARNING),
+        force=True,
     )
-    logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+
+
+class _LineLogger:
+    """Receives structlog's rendered lines, of all levels."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.msg = self.debug = self.info = self.warning = self.error = self.critical = write
+
+
+class _LineHandler(logging.Handler):
+    """Receives the records of the standard library's loggers."""
+
+    def __init__(self, writer: LogWriter, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._writer = writer
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._writer.write(self.format(record))
+        except Exception:  # noqa: BLE001 - the caller must not fail because of its log line
+            self._writer.drop()

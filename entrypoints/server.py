@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -9,18 +10,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
-import structlog
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
+from automation_retry.adapters.log import log
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.http import create_app
 from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.settings import Settings, read_settings
-
-_log = structlog.get_logger()
+from automation_retry.entrypoints.stop import Stop
 
 Surroundings = Callable[[Container], AbstractAsyncContextManager[None]]
 """A context that is entered with the application and left with it, in its event loop."""
@@ -31,7 +31,9 @@ def application(container: Container, surroundings: Surroundings | None = None) 
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with opened(container, relay=container.settings().relay):
+        stop = container.stop()
+        stop.begin_on_signals()
+        async with opened(container, relay=container.settings().relay, on_lost=stop.fail):
             if surroundings is None:
                 yield
             else:
@@ -83,28 +85,33 @@ def serve_here(
     settings: Settings,
     listening: socket.socket,
     *,
+    stop: Stop,
     surroundings: Surroundings | None = None,
     on_started: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves in this process until SIGINT or SIGTERM, then finishes the requests in progress."""
-    app = application(Container(settings=settings), surroundings)
+    app = application(Container(settings=settings, stop=stop), surroundings)
     server = _Server(_config(app, settings), on_started)
     _freeze_garbage_collection()
     with _signals_end_the_server_only():
         server.run(sockets=[listening])
-    if not server.started:
+    if stop.failed or not server.started:
         raise SystemExit(1)
 
 
-def serve_in_workers(settings: Settings, listening: socket.socket, workers: int) -> None:
+def serve_in_workers(
+    settings: Settings, listening: socket.socket, workers: int, *, stop: Stop
+) -> None:
     """Serves in `workers` processes, each with its pool and its relay, until SIGINT or SIGTERM."""
     # The workers read this environment; an embedded database has its URL only now.
     os.environ["DATABASE_URL"] = settings.database_url.text
     config = _config(
         f"{__name__}:{worker_application.__name__}", settings, factory=True, workers=workers
     )
-    _log.info("serving", address=address_of(listening), workers=workers)
-    Multiprocess(config, sockets=[listening]).run()
+    log(logging.INFO, "serving", address=address_of(listening), workers=workers)
+    processes = Multiprocess(config, sockets=[listening])
+    stop.begin_on_signals()
+    processes.run()
 
 
 def _config(app: Any, settings: Settings, **options: Any) -> uvicorn.Config:
@@ -128,7 +135,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
-            _log.info("serving", address=address_of(sockets[0]))
+            log(logging.INFO, "serving", address=address_of(sockets[0]))
             self._on_started()
 
 
@@ -145,13 +152,20 @@ def _signals_end_the_server_only() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-async def relay_until_signalled(settings: Settings) -> None:
+async def relay_until_signalled(settings: Settings, stop: Stop) -> None:
     """Relays, without an API, until SIGINT or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.begin()
+        stopping.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    container = Container(settings=settings)
-    async with opened(container, relay=True):
-        _log.info("relaying")
+        loop.add_signal_handler(number, end)
+    container = Container(settings=settings, stop=stop)
+    async with opened(container, relay=True, on_lost=stop.fail):
+        log(logging.INFO, "relaying")
         await stopping.wait()
+    if stop.failed:
+        raise SystemExit(1)

@@ -30,12 +30,7 @@ def _memory(parts: Parts) -> Storage:
 
 
 def _postgresql(parts: Parts) -> Storage:
-    return postgres_storage(
-        parts.database(),
-        parts.settings.database_url.text,
-        new_id=parts.new_id,
-        on_commit=parts.on_commit,
-    )
+    return postgres_storage(parts.database(), new_id=parts.new_id, on_commit=parts.on_commit)
 
 
 STORAGES: Mapping[StorageKind, Callable[[Parts], Storage]] = {

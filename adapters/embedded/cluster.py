@@ -41,7 +41,11 @@ from automation_retry.adapters.embedded.sockets import (
 
 _START_TIMEOUT_S = 300
 """Includes crash recovery."""
-_STOP_TIMEOUT_S = 120
+STOP_WITHIN_S = 120
+"""Includes a checkpoint."""
+_LEAST_STOP_S = 1
+_KILL_S = 6
+"""In immediate shutdown, PostgreSQL kills processes that have not exited after 5 s."""
 _UNRESPONSIVE_TIMEOUT_S = 10
 _POLL_S = 0.05
 _LOG_BYTES = 1_000_000
@@ -51,11 +55,14 @@ _ORPHANED_BACKENDS = "pre-existing shared memory block"
 
 _FIND_DATABASE = "SELECT FROM pg_database WHERE datname = 'automation_retry'"
 _CREATE_DATABASE = "CREATE DATABASE automation_retry"
-_TERMINATE_BACKENDS_OF = """
+# Their postmaster is dead, so crash recovery follows in any case: SIGKILL loses nothing.
+_END_BACKENDS_OF = """
 for process in /proc/[0-9]*; do
-  [ "$process/cwd" -ef "$1" ] && kill "${process#/proc/}"
+  [ "$process/cwd" -ef "$1" ] && kill "-$2" "${process#/proc/}"
 done
 """
+_ASKED_FOR_S = 2.0
+"""Backends that ignore SIGTERM for longer, such as stopped ones, get SIGKILL."""
 
 
 @frozen
@@ -97,8 +104,10 @@ class Cluster:
         postmaster = Postmaster.recorded_in(self.data_dir)
         return postmaster.pid if postmaster and postmaster.is_running(self.account) else None
 
-    def stop(self) -> None:
+    def stop(self, within_s: float = STOP_WITHIN_S) -> None:
         """Stops the server if one runs: rolls back open transactions and disconnects clients.
+
+        Where that takes longer, it is stopped at once, and recovers at its next start.
 
         Raises:
             ProgramFailed: it is still running.
@@ -107,7 +116,10 @@ class Cluster:
         if postmaster is None:
             return
         if postmaster.is_running(self.account):
-            stopped = self._pg_ctl("stop", "--mode=fast", f"--timeout={_STOP_TIMEOUT_S}")
+            timeout = max(_LEAST_STOP_S, round(within_s) - _KILL_S)
+            stopped = self._pg_ctl("stop", "--mode=fast", f"--timeout={timeout}")
+            if stopped.returncode:
+                stopped = self._pg_ctl("stop", "--mode=immediate", f"--timeout={2 * _KILL_S}")
             if stopped.returncode:
                 raise ProgramFailed("pg_ctl stop", _tail(stopped.stdout))
         remove_temporary(postmaster.socket_dir, self.account)
@@ -196,7 +208,9 @@ class Cluster:
                 waited = time.monotonic() - started
                 if _ORPHANED_BACKENDS not in logged or waited > _UNRESPONSIVE_TIMEOUT_S:
                     raise ProgramFailed("pg_ctl start", _tail(logged))
-                self.account.sh(_TERMINATE_BACKENDS_OF, self.data_dir)
+                self.account.sh(
+                    _END_BACKENDS_OF, self.data_dir, "TERM" if waited < _ASKED_FOR_S else "KILL"
+                )
                 time.sleep(_POLL_S)
         finally:
             os.close(log)

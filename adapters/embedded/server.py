@@ -18,7 +18,7 @@ from automation_retry.adapters.embedded.account import (
     require_enterable,
     running_as_root,
 )
-from automation_retry.adapters.embedded.cluster import Cluster
+from automation_retry.adapters.embedded.cluster import STOP_WITHIN_S, Cluster
 from automation_retry.adapters.embedded.errors import (
     EmbeddedPostgresError,
     FolderRefused,
@@ -83,13 +83,17 @@ class EmbeddedPostgres:
         except OSError as error:
             raise FolderRefused(self.path, str(error)) from error
 
-    def stop(self) -> None:
-        """Stops the server unless others use it; does nothing if this object did not start it."""
+    def stop(self, *, within_s: float = STOP_WITHIN_S) -> None:
+        """Stops the server unless others use it; does nothing if this object did not start it.
+
+        When the time is over the server is stopped as by a crash, which loses nothing that it has
+        acknowledged: the next start takes longer.
+        """
         if self._cluster is None or self._usage is None:
             return
         try:
             with self._start_stop_lock():
-                self._release(self._cluster)
+                self._release(self._cluster, within_s)
         except OSError as error:
             raise FolderRefused(self.path, str(error)) from error
 
@@ -145,7 +149,7 @@ class EmbeddedPostgres:
         account = database_account(self.data_dir)
         return Cluster(self.path, account, runnable_bin_dir(account, self.path))
 
-    def _release(self, cluster: Cluster) -> None:
+    def _release(self, cluster: Cluster, within_s: float = STOP_WITHIN_S) -> None:
         """Releases our use of the server; its last user stops it."""
         if self._usage is not None:
             # Closed rather than unlocked: a forked process that inherited the lock keeps it.
@@ -156,7 +160,7 @@ class EmbeddedPostgres:
         except BlockingIOError:
             return
         try:
-            cluster.stop()
+            cluster.stop(within_s)
         finally:
             os.close(last)
 

@@ -65,7 +65,8 @@ async def _deliver(message: Message, subscriber: Subscriber) -> None:
     except DeliveryError:
         raise
     except Exception as error:
-        raise BrokerUnavailable(NAME, f"a subscriber raised {error!r}") from error
+        # Only the type: the text may quote the message, and the reason is shown to operators.
+        raise BrokerUnavailable(NAME, f"a subscriber raised {type(error).__name__}") from error
 
 
 def memory_broker() -> BrokerBundle:

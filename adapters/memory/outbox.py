@@ -6,7 +6,15 @@ from attrs import define, field, frozen
 
 from automation_retry.adapters.memory.store import MemoryStore
 from automation_retry.application import Message, MessageKind
-from automation_retry.application.ports import Backlog, Claim, DeadLetter, Outbox
+from automation_retry.application.ports import (
+    DEAD_COUNTED,
+    Backlog,
+    Claim,
+    Clock,
+    DeadLetter,
+    DeliveryStatus,
+    Outbox,
+)
 
 
 @define(eq=False)
@@ -31,6 +39,7 @@ class MemoryClaim(Claim):
 @frozen
 class MemoryOutbox(Outbox):
     store: MemoryStore
+    clock: Clock
 
     @asynccontextmanager
     async def claim(self, kind: MessageKind, limit: int) -> AsyncIterator[MemoryClaim]:
@@ -56,6 +65,26 @@ class MemoryOutbox(Outbox):
             )
             for kind in MessageKind
         ]
+
+    async def status(self) -> Sequence[DeliveryStatus]:
+        messages, now = self.store.messages, self.clock()
+        return [
+            DeliveryStatus(
+                kind=backlog.kind,
+                oldest_age_s=(now - backlog.oldest_at).total_seconds()
+                if backlog.oldest_at
+                else None,
+                dead=min(backlog.dead, DEAD_COUNTED),
+                failure=messages.failure(backlog.kind, now),
+            )
+            for backlog in await self.backlog()
+        ]
+
+    async def note_failure(self, kind: MessageKind, reason: str) -> None:
+        self.store.messages.note_failure(kind, reason, self.clock())
+
+    async def clear_failure(self, kind: MessageKind) -> None:
+        self.store.messages.clear_failure(kind)
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         return self.store.messages.dead_letters[:limit]

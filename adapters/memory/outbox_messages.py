@@ -7,7 +7,7 @@ from uuid import UUID
 from attrs import define, field, frozen
 
 from automation_retry.application import Message, MessageKind
-from automation_retry.application.ports import DeadLetter
+from automation_retry.application.ports import DeadLetter, DeliveryFailure
 
 Key = tuple[MessageKind, UUID, UUID, int]
 """Kind, tenant, execution_id, attempt: the outbox holds at most one message of each."""
@@ -36,6 +36,19 @@ class OutboxMessages:
     _dead: dict[UUID, tuple[Waiting, str]] = field(init=False, factory=dict)
     _ids: set[UUID] = field(init=False, factory=set)
     _keys: set[Key] = field(init=False, factory=set)
+    _failures: dict[MessageKind, tuple[str, datetime]] = field(init=False, factory=dict)
+
+    def note_failure(self, kind: MessageKind, reason: str, at: datetime) -> None:
+        self._failures[kind] = reason, at
+
+    def clear_failure(self, kind: MessageKind) -> None:
+        self._failures.pop(kind, None)
+
+    def failure(self, kind: MessageKind, now: datetime) -> DeliveryFailure | None:
+        if kind not in self._failures:
+            return None
+        reason, at = self._failures[kind]
+        return DeliveryFailure(reason=reason, age_s=(now - at).total_seconds())
 
     @property
     def dead_letters(self) -> Sequence[DeadLetter]:

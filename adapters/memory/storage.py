@@ -27,7 +27,7 @@ def memory_storage(
     return Storage(
         executions=executions,
         new_unit_of_work=partial(MemoryUnitOfWork, kept, executions, clock, on_commit),
-        outbox=MemoryOutbox(kept),
+        outbox=MemoryOutbox(kept, clock),
         idempotency_keys=MemoryIdempotencyKeys(kept.answers),
         authenticator=MemoryAuthenticator(kept, clock),
         directory=MemoryDirectory(kept, clock, new_id),

@@ -1,15 +1,17 @@
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-import structlog
 from psycopg.rows import DictRow
 
 from automation_retry.adapters.api_keys import digest
+from automation_retry.adapters.log import log
 from automation_retry.adapters.postgres.coalescing import Coalescer
 from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.lock_waits import LockWaits
 from automation_retry.adapters.postgres.sql import identity as sql
 from automation_retry.application import InvalidApiKey, StorageUnavailable
 from automation_retry.application.ports import Authenticator
@@ -18,9 +20,7 @@ from automation_retry.domain import Permission, Principal
 Credentials = tuple[str, UUID | None]
 """The digest of a key, and the tenant that it must belong to, if any."""
 
-_SETTLE_TIMEOUT_S = 5.0
-
-_log = structlog.get_logger()
+_SETTLE_TIMEOUT_S = 1.0
 
 _permission = lru_cache(maxsize=1024)(Permission)
 
@@ -28,8 +28,9 @@ _permission = lru_cache(maxsize=1024)(Permission)
 class PostgresAuthenticator(Authenticator):
     """AlgaPSA's identity tables, read by one statement for each request."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lock_waits: LockWaits) -> None:
         self._database = database
+        self._lock_waits = lock_waits
         # Weak, so that each lives as long as a request uses it.
         self._coalescers = WeakValueDictionary[
             Credentials, Coalescer[Credentials, DictRow | None]
@@ -58,22 +59,31 @@ class PostgresAuthenticator(Authenticator):
         )
 
     async def _rows(self, batch: Sequence[Credentials]) -> Sequence[DictRow | None]:
-        """One query for equal credentials, unless each use of the key has to be counted.
+        """One query for a batch of equal credentials; each use of a limited key is counted.
 
-        It starts after all of the batch arrived, so none of them gets in by a key that was revoked
-        before.
+        The query starts after all of the batch arrived, so none of them gets in by a key that was
+        revoked before.
         """
-        first = await self._row(batch[0])
-        if first is None or not first["has_usage_limit"]:
-            return [first] * len(batch)
-        return [first, *[await self._row(credentials) for credentials in batch[1:]]]
-
-    async def _row(self, credentials: Credentials) -> DictRow | None:
-        key_digest, tenant = credentials
-        rows = await self._database.fetch(
+        key_digest, tenant = batch[0]
+        found = await self._database.fetch(
             sql.AUTHENTICATE, {"digest": key_digest, "tenant": tenant}
         )
-        return rows[0] if rows else None
+        if not found:
+            return [None] * len(batch)
+        [row] = found
+        if row["refusal"] is not None or not row["has_usage_limit"]:
+            return [row] * len(batch)
+        counted = await self._count_uses(row["tenant"], row["api_key_id"], len(batch))
+        refused = {**row, "refusal": "its usage limit is reached"}
+        return [row] * counted + [refused] * (len(batch) - counted)
+
+    async def _count_uses(self, tenant: UUID, api_key_id: UUID, uses: int) -> int:
+        """Counts uses of a limited key; returns how many of them its limit allowed."""
+        async with self._lock_waits.turn([(tenant, api_key_id)]):
+            rows = await self._database.fetch_once(
+                sql.COUNT_USES, {"tenant": tenant, "api_key_id": api_key_id, "uses": uses}
+            )
+        return rows[0]["counted"] if rows else 0
 
     def _set_last_used_at(self, tenant: UUID, api_key_id: UUID) -> None:
         """Writes `last_used_at` in the background; one write at a time for each key."""
@@ -89,13 +99,17 @@ class PostgresAuthenticator(Authenticator):
                     sql.SET_LAST_USED_AT, {"tenant": tenant, "api_key_id": api_key_id}
                 )
         except StorageUnavailable as unavailable:
-            _log.warning("last_used_at not written", reason=unavailable.reason)
+            log(logging.WARNING, "last_used_at not written", reason=unavailable.reason)
 
     async def settle(self) -> None:
-        """Waits up to 5 s for pending writes of `last_used_at`, then cancels them."""
+        """Waits up to a second for pending writes of `last_used_at`, then cancels them."""
         pending = set(self._last_used_at_writes.values())
         if pending:
             _, pending = await asyncio.wait(pending, timeout=_SETTLE_TIMEOUT_S)
         for write in pending:
-            _log.warning("last_used_at not written", reason="the storage did not answer in time")
+            log(
+                logging.WARNING,
+                "last_used_at not written",
+                reason="the storage did not answer in time",
+            )
             write.cancel()

@@ -16,6 +16,11 @@ from automation_retry.application import StorageUnavailable
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
+# Longer than it takes until idle connections are examined, so that the new lane gets a working one.
+_PATIENCE_S = 0.75
+"""If no batch began for this long, the waiting requests start another lane."""
+_MAX_LANES = 3
+
 
 @define(eq=False)
 class Coalescer(Generic[Request, Answer]):
@@ -24,6 +29,9 @@ class Coalescer(Generic[Request, Answer]):
     When a batch of several fails, each of its requests is run again by itself, so that an error
     reaches only the caller that caused it. After `StorageUnavailable` none is run again, since the
     batch may have been committed.
+
+    Normally one batch runs at a time. While one hangs, up to two more lanes run batches, each on
+    its own connection, so that a dead connection delays only the requests that are on it.
     """
 
     _run: Callable[[Sequence[Request]], Awaitable[Sequence[Answer]]]
@@ -33,42 +41,71 @@ class Coalescer(Generic[Request, Answer]):
     _max_batch: int = 100
     """Requests."""
     _waiting: list[tuple[Request, asyncio.Future[Answer]]] = field(factory=list, init=False)
-    _busy: bool = field(default=False, init=False)
-    _runner: asyncio.Task[None] | None = field(default=None, init=False)
-    """Referenced here because the event loop alone would let it be collected."""
+    _lanes: int = field(default=0, init=False)
+    """The number of running batches."""
+    _began: float = field(default=0.0, init=False)
+    """When the latest batch began, by the event loop's clock."""
+    _watch: asyncio.TimerHandle | None = field(default=None, init=False)
+    _runners: set[asyncio.Task[None]] = field(factory=set, init=False)
+    """Referenced here because the event loop alone would let them be collected."""
 
     async def __call__(self, request: Request) -> Answer:
         """The answer to the request, or the error that `run` raised for it.
 
-        Cancelling a caller cancels its request only when it runs alone; in a batch it is run all
-        the same, and the answer is dropped.
+        Cancelling a caller cancels its request if it runs alone, and drops it if it has not begun;
+        as part of a running batch it is still executed.
         """
-        if self._busy:
-            answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._lanes:
+            answer: asyncio.Future[Answer] = loop.create_future()
             self._waiting.append((request, answer))
+            if self._watch is None:
+                self._watch = loop.call_at(self._began + _PATIENCE_S, self._relieve)
             return await answer
-        self._busy = True
+        self._lanes = 1
+        self._began = loop.time()
         try:
             [alone] = await self._run([request])
             return alone
         finally:
+            self._lanes -= 1
             if self._waiting:
-                self._runner = asyncio.create_task(self._run_batches())
-            else:
-                self._busy = False
+                self._start_lane()
+
+    def _start_lane(self) -> None:
+        self._lanes += 1
+        self._began = asyncio.get_running_loop().time()
+        runner = asyncio.create_task(self._run_batches())
+        self._runners.add(runner)
+        runner.add_done_callback(self._runners.discard)
+
+    def _relieve(self) -> None:
+        """Starts another lane if requests wait and no batch has begun recently."""
+        self._watch = None
+        if not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._began + _PATIENCE_S:
+            if self._lanes == _MAX_LANES:
+                return  # the next request sets the watch again
+            self._start_lane()
+        self._watch = loop.call_at(self._began + _PATIENCE_S, self._relieve)
 
     async def _run_batches(self) -> None:
         try:
-            while self._waiting:
-                await self._run_batch(self._next_batch())
+            while batch := self._next_batch():
+                self._began = asyncio.get_running_loop().time()
+                await self._run_batch(batch)
         finally:
-            self._busy = False
+            self._lanes -= 1
 
     def _next_batch(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
         taken = set[Hashable]()
         batch: list[tuple[Request, asyncio.Future[Answer]]] = []
         later: list[tuple[Request, asyncio.Future[Answer]]] = []
         for one in self._waiting:
+            if one[1].done():
+                continue  # its caller was cancelled
             keys = set(self._conflict_keys(one[0]))
             fits = len(batch) < self._max_batch and taken.isdisjoint(keys)
             (batch if fits else later).append(one)
@@ -88,7 +125,8 @@ class Coalescer(Generic[Request, Answer]):
                 _fail(batch[0][1], error)
                 return
             for one in batch:
-                await self._run_batch([one])
+                if not one[1].done():
+                    await self._run_batch([one])
         else:
             for (_, waiter), answer in zip(batch, answers, strict=True):
                 if not waiter.done():

@@ -13,6 +13,7 @@ _UNAVAILABLE = (
     psycopg.OperationalError,  # unreachable, shut down, out of space, timed out, deadlock
     psycopg.InterfaceError,  # the connection was closed during the statement
     psycopg.errors.ReadOnlySqlTransaction,  # a standby answers after a failover
+    psycopg.errors.InsufficientPrivilege,  # until somebody grants it; readiness says what
 )
 
 
@@ -25,7 +26,12 @@ def translated_errors() -> Iterator[None]:
         message = error.diag.message_primary
         raise StorageUnavailable(f"{message}; run `automation-retry migrate`") from error
     except _UNAVAILABLE as error:
-        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+        raise StorageUnavailable(f"{type(error).__name__}: {_message(error)}") from error
+
+
+def _message(error: psycopg.Error) -> str:
+    """Without PostgreSQL's details and context, which may quote a row."""
+    return error.diag.message_primary or str(error)
 
 
 def connection_lost(error: BaseException | None) -> bool:

@@ -10,6 +10,7 @@ import psycopg
 
 from automation_retry.adapters.postgres.coalescing import Coalescer
 from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.lock_waits import LockWaits
 from automation_retry.adapters.postgres.rows import answer_records, change_records, message_records
 from automation_retry.adapters.postgres.sql import unit_of_work as sql
 from automation_retry.adapters.staging import Staged
@@ -23,11 +24,17 @@ def _conflict_keys(staged: Staged) -> Iterator[Hashable]:
     yield from staged.answers
 
 
+def _rows(staged: Staged) -> Sequence[Hashable]:
+    """The executions, in the order in which the statement locks them."""
+    return sorted((one.execution.tenant, one.execution.execution_id) for one in staged.retries)
+
+
 class GroupCommit:
     """Commits units of work, each without the executions that lost and all that is theirs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lock_waits: LockWaits) -> None:
         self._database = database
+        self._lock_waits = lock_waits
         self._commit_unlocked = Coalescer(partial(self._write, sql.COMMIT), _conflict_keys)
 
     async def __call__(self, staged: Staged) -> frozenset[UUID]:
@@ -43,7 +50,8 @@ class GroupCommit:
             # The execution was changed, or it is only locked: wait for the lock, but outside the
             # group. A unit of work of several executions always commits by itself: it would gain
             # nothing from sharing, and delay the others.
-            [lost] = await self._write(sql.COMMIT_WAITING, [staged])
+            async with self._lock_waits.turn(_rows(staged)):
+                [lost] = await self._write(sql.COMMIT_WAITING, [staged])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name == sql.ANSWER_EXISTS:
                 return frozenset(retry.execution.execution_id for retry in staged.retries)

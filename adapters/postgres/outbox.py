@@ -11,7 +11,15 @@ from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.rows import from_row
 from automation_retry.adapters.postgres.sql import outbox as sql
 from automation_retry.application import Message, MessageKind
-from automation_retry.application.ports import Backlog, Claim, DeadLetter, Outbox
+from automation_retry.application.ports import (
+    DEAD_COUNTED,
+    Backlog,
+    Claim,
+    DeadLetter,
+    DeliveryFailure,
+    DeliveryStatus,
+    Outbox,
+)
 
 
 def _message(kind: MessageKind, row: Mapping[str, Any]) -> Message:
@@ -22,6 +30,18 @@ def _message(kind: MessageKind, row: Mapping[str, Any]) -> Message:
         execution_id=row["execution_id"],
         attempt=row["attempt"],
         body=row["body"],
+    )
+
+
+def _status(row: Mapping[str, Any]) -> DeliveryStatus:
+    failure = None
+    if row["reason"] is not None:
+        failure = DeliveryFailure(reason=row["reason"], age_s=row["failed_age_s"])
+    return DeliveryStatus(
+        kind=MessageKind(row["kind"]),
+        oldest_age_s=row["oldest_age_s"],
+        dead=row["dead"],
+        failure=failure,
     )
 
 
@@ -81,6 +101,23 @@ class PostgresOutbox(Outbox):
             found.get(kind.value) or Backlog(kind=kind, waiting=0, oldest_at=None, dead=0)
             for kind in MessageKind
         ]
+
+    async def status(self) -> Sequence[DeliveryStatus]:
+        async with self.database.connection() as connection, connection.transaction():
+            await connection.execute(sql.PLAN_WITH_INDEXES)
+            cursor = await connection.execute(
+                sql.STATUS,
+                {"kinds": [kind.value for kind in MessageKind], "dead_counted": DEAD_COUNTED},
+            )
+            return [_status(row) for row in await cursor.fetchall()]
+
+    async def note_failure(self, kind: MessageKind, reason: str) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(sql.NOTE_FAILURE, {"kind": kind.value, "reason": reason})
+
+    async def clear_failure(self, kind: MessageKind) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(sql.CLEAR_FAILURE, {"kind": kind.value})
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         rows = await self.database.fetch(sql.DEAD_LETTERS, {"limit": limit})

@@ -1,11 +1,8 @@
 from collections.abc import Sequence
 
-import psycopg
-from attrs import field, frozen
-from psycopg.rows import dict_row
+from attrs import frozen
 
-from automation_retry.adapters.postgres.connection import connection_info
-from automation_retry.adapters.postgres.errors import translated_errors
+from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.sql import readiness as sql
 from automation_retry.application import StorageUnavailable
 from automation_retry.application.ports import Readiness
@@ -13,22 +10,22 @@ from automation_retry.application.ports import Readiness
 
 @frozen
 class PostgresReadiness(Readiness):
-    """PostgreSQL is reachable and durable."""
+    """PostgreSQL is reachable and durable.
 
-    url: str = field(repr=False)
+    Uses a connection of the pool, as requests do: a new one could be refused by a full server.
+    """
+
+    database: Database
 
     async def problems(self) -> Sequence[str]:
         try:
-            # A new connection: settings of role and database apply to new sessions only.
-            with translated_errors():
-                async with await psycopg.AsyncConnection.connect(
-                    connection_info(self.url), autocommit=True, row_factory=dict_row
-                ) as connection:
-                    cursor = await connection.execute(sql.DURABILITY)
-                    unsafe = [row["name"] for row in await cursor.fetchall()]
+            unsafe = await self.database.fetch(sql.DURABILITY, {})
         except StorageUnavailable:
             return ["PostgreSQL does not answer."]
+        if any(row["outdated"] for row in unsafe):
+            await self.database.renew()
         return [
-            f"PostgreSQL runs with {name} = off, so an acknowledged retry could be lost; set it on."
-            for name in unsafe
+            f"PostgreSQL runs with {row['name']} = off, "
+            "so an acknowledged retry could be lost; set it on."
+            for row in unsafe
         ]

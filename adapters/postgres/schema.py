@@ -8,7 +8,9 @@ from attrs import frozen
 
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_RETRY
 from automation_retry.adapters.postgres.sql import schema as sql
+from automation_retry.adapters.rights import hidden_schemas, missing_rights
 from automation_retry.application.ports import Schema
 
 
@@ -27,7 +29,10 @@ class PostgresSchema(Schema):
     database: Database
 
     async def migrate(self) -> Sequence[str]:
-        async with self.database.connection() as connection, connection.transaction():
+        async with (
+            self.database.connection(unbounded=True) as connection,
+            connection.transaction(),
+        ):
             await connection.execute(sql.WITHOUT_TIMEOUTS)
             await connection.execute(sql.LOCK_MIGRATIONS)
             await connection.execute(sql.CREATE_MIGRATIONS)
@@ -45,6 +50,14 @@ class PostgresSchema(Schema):
             exist = row is not None and row["migrations_exist"]
             applied = await _applied(connection) if exist else frozenset()
         return [name for name, _ in _migrations() if name not in applied]
+
+    async def problems(self, *, delivers: bool) -> Sequence[str]:
+        needed = (*TO_RETRY, *TO_DELIVER) if delivers else TO_RETRY
+        async with self.database.connection() as connection:
+            return [
+                *await hidden_schemas(connection, needed),
+                *await missing_rights(connection, needed),
+            ]
 
 
 async def _applied(connection: Connection) -> frozenset[str]:

@@ -8,6 +8,7 @@ from automation_retry.adapters.postgres.execution_repository import PostgresExec
 from automation_retry.adapters.postgres.group_commit import GroupCommit
 from automation_retry.adapters.postgres.idempotency_keys import PostgresIdempotencyKeys
 from automation_retry.adapters.postgres.lifecycle import PostgresLifecycle
+from automation_retry.adapters.postgres.lock_waits import LockWaits
 from automation_retry.adapters.postgres.outbox import PostgresOutbox
 from automation_retry.adapters.postgres.readiness import PostgresReadiness
 from automation_retry.adapters.postgres.schema import PostgresSchema
@@ -17,22 +18,22 @@ from automation_retry.application.ports import NewId, Storage
 
 def postgres_storage(
     database: Database,
-    url: str,
     *,
     new_id: NewId,
     on_commit: Callable[[], None] = lambda: None,
     unit_of_work: type[PostgresUnitOfWork] = PostgresUnitOfWork,
 ) -> Storage:
-    """A storage in the PostgreSQL at `url`, which `database` has been created for.
+    """A storage in that PostgreSQL.
 
     `on_commit` is called after each commit that wrote messages.
     """
     executions = PostgresExecutionRepository(database)
-    authenticator = PostgresAuthenticator(database)
+    lock_waits = LockWaits.of_pool(database.max_size)
+    authenticator = PostgresAuthenticator(database, lock_waits)
     return Storage(
         executions=executions,
         new_unit_of_work=partial(
-            unit_of_work, database, executions, GroupCommit(database), on_commit
+            unit_of_work, database, executions, GroupCommit(database, lock_waits), on_commit
         ),
         outbox=PostgresOutbox(database),
         idempotency_keys=PostgresIdempotencyKeys(database),
@@ -40,6 +41,6 @@ def postgres_storage(
         directory=PostgresDirectory(database, new_id),
         lifecycle=PostgresLifecycle(database, authenticator),
         schema=PostgresSchema(database),
-        readiness=PostgresReadiness(url),
+        readiness=PostgresReadiness(database),
         connection=database.joined,
     )

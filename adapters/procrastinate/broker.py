@@ -76,7 +76,7 @@ class ProcrastinateBroker(Broker):
             async with connection.transaction():
                 await deferrer.batch_defer_async(*[body for _, body in bodies])
         except ConnectorException as error:
-            reason = repr(error.__cause__)
+            reason = _reason(error.__cause__)
             if not isinstance(error.__cause__, _REFUSALS):
                 raise BrokerUnavailable(BROKER.name, reason) from error
             if len(bodies) == 1:
@@ -85,6 +85,12 @@ class ProcrastinateBroker(Broker):
             async with connection.transaction():  # finds the refused one, or defers both halves
                 await self._defer(connection, bodies[:half])
                 await self._defer(connection, bodies[half:])
+
+
+def _reason(cause: BaseException | None) -> str:
+    """Without PostgreSQL's details and context, which may quote a row."""
+    message = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return f"{type(cause).__name__}: {message or cause}"
 
 
 def _body(message: Message) -> dict[str, Any]:

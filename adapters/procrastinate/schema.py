@@ -1,6 +1,7 @@
 """Procrastinate's own tables, which its users have to create and upgrade."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, LiteralString
 
@@ -10,6 +11,7 @@ from procrastinate.schema import SchemaManager
 from psycopg.rows import dict_row, scalar_row
 
 from automation_retry.adapters.procrastinate.connection import Connect
+from automation_retry.adapters.rights import Right, hidden_schemas, missing_rights
 from automation_retry.application.ports import Schema
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(4158023871920416323)"
@@ -17,6 +19,21 @@ _STATE: Final = """
 SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS created,
        to_regclass('automation_retry_procrastinate') IS NOT NULL AS ours
 """
+# Jobs are deferred by this function; triggers on the table of jobs write to that of events.
+_FUNCTION: Final = "procrastinate_defer_jobs_v1"
+_DEFERS: Final = """
+SELECT count(*) > 0 AND to_regtype('procrastinate_job_to_defer_v1') IS NOT NULL AS exists,
+       coalesce(bool_or(has_function_privilege(oid, 'EXECUTE')), false) AS allowed,
+       quote_ident(current_user) AS role
+FROM pg_proc WHERE proname = 'procrastinate_defer_jobs_v1' AND pg_function_is_visible(oid)
+"""
+_RIGHTS: Final = (
+    Right("procrastinate_jobs", "SELECT"),
+    Right("procrastinate_jobs", "INSERT"),
+    Right("procrastinate_jobs_id_seq", "USAGE"),
+    Right("procrastinate_events", "INSERT"),
+    Right("procrastinate_events_id_seq", "USAGE"),
+)
 _CREATE: Final = "CREATE TABLE automation_retry_procrastinate (migration text PRIMARY KEY)"
 _APPLIED: Final = "SELECT migration FROM automation_retry_procrastinate"
 _MARK: Final = """
@@ -34,7 +51,7 @@ class ProcrastinateSchema(Schema):
     connect: Connect
 
     async def migrate(self) -> Sequence[str]:
-        async with self.connect() as connection, connection.transaction():
+        async with self.connect(unbounded=True) as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SET LOCAL lock_timeout = 0")
             await connection.execute(_LOCK)
@@ -54,6 +71,33 @@ class ProcrastinateSchema(Schema):
             if not state["created"]:
                 return ["procrastinate"]
             return await _unapplied(connection) if state["ours"] else []
+
+    async def problems(self, *, delivers: bool) -> Sequence[str]:
+        """Procrastinate's tables may be another application's, and older than our Procrastinate."""
+        if not delivers:
+            return []
+        async with self.connect() as connection:
+            rows = connection.cursor(row_factory=dict_row)
+            state = await _only_row(connection, _STATE)
+            if not state["created"]:
+                return await hidden_schemas(rows, _RIGHTS)
+            return [
+                *_problems_of_function(await _only_row(connection, _DEFERS)),
+                *await missing_rights(rows, _RIGHTS),
+            ]
+
+
+def _problems_of_function(state: Mapping[str, Any]) -> Iterator[str]:
+    if not state["exists"]:
+        yield (
+            "Procrastinate's tables are another application's and older than Procrastinate "
+            f"{version('procrastinate')}, by which this service defers jobs; apply its migrations."
+        )
+    elif not state["allowed"]:
+        yield (
+            f"The role {state['role']} may not call {_FUNCTION}; run: "
+            f"GRANT EXECUTE ON FUNCTION {_FUNCTION} TO {state['role']};"
+        )
 
 
 def _migrations() -> dict[str, Path]:

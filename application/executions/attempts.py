@@ -3,7 +3,7 @@ from uuid import UUID
 from attrs import frozen
 
 from automation_retry.application.paging import Page, PageRequest
-from automation_retry.application.ports import Authorizer, ExecutionRepository
+from automation_retry.application.ports import UNBOUNDED, Authorizer, Budget, ExecutionRepository
 from automation_retry.domain import AUTOMATION_READ, FailedAttempt, Principal, parse_execution_id
 
 
@@ -13,6 +13,7 @@ class ListFailedAttempts:
 
     authorizer: Authorizer
     executions: ExecutionRepository
+    budget: Budget = UNBOUNDED
 
     async def __call__(
         self, principal: Principal, execution_id: UUID | str, *, page: int = 1, limit: int = 25
@@ -28,6 +29,6 @@ class ListFailedAttempts:
         """
         request = PageRequest(page=page, limit=limit)
         await self.authorizer.require(principal, AUTOMATION_READ)
-        return await self.executions.failed_attempts(
-            principal.tenant, parse_execution_id(str(execution_id)), request
-        )
+        wanted = parse_execution_id(str(execution_id))
+        with self.budget():
+            return await self.executions.failed_attempts(principal.tenant, wanted, request)

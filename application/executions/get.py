@@ -2,7 +2,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from automation_retry.application.ports import Authorizer, ExecutionRepository
+from automation_retry.application.ports import UNBOUNDED, Authorizer, Budget, ExecutionRepository
 from automation_retry.domain import (
     AUTOMATION_EXECUTE,
     AUTOMATION_READ,
@@ -27,6 +27,7 @@ class GetExecution:
 
     authorizer: Authorizer
     executions: ExecutionRepository
+    budget: Budget = UNBOUNDED
 
     async def __call__(self, principal: Principal, execution_id: UUID | str) -> ExecutionSeen:
         """The execution as last committed.
@@ -38,8 +39,8 @@ class GetExecution:
             StorageUnavailable: the storage did not answer.
         """
         await self.authorizer.require(principal, AUTOMATION_READ)
-        execution = await self.executions.get(
-            principal.tenant, parse_execution_id(str(execution_id))
-        )
+        wanted = parse_execution_id(str(execution_id))
+        with self.budget():
+            execution = await self.executions.get(principal.tenant, wanted)
         may_execute = await self.authorizer.permits(principal, AUTOMATION_EXECUTE)
         return ExecutionSeen(execution=execution, may_retry=execution.retryable and may_execute)

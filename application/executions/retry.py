@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from uuid import UUID
 
 from attrs import frozen
@@ -5,7 +6,15 @@ from attrs import frozen
 from automation_retry.application.errors import IdempotencyKeyReused, RetryConflict
 from automation_retry.application.idempotency import LIFETIME, IdempotencyKey
 from automation_retry.application.messages import ExecutionJob, RetriedEvent
-from automation_retry.application.ports import Authorizer, Clock, NewId, NewUnitOfWork, UnitOfWork
+from automation_retry.application.ports import (
+    UNBOUNDED,
+    Authorizer,
+    Budget,
+    Clock,
+    NewId,
+    NewUnitOfWork,
+    UnitOfWork,
+)
 from automation_retry.domain import (
     AUTOMATION_EXECUTE,
     Execution,
@@ -37,6 +46,7 @@ class RetryExecution:
     new_unit_of_work: NewUnitOfWork
     clock: Clock
     new_id: NewId
+    budget: Budget = UNBOUNDED
 
     async def __call__(
         self,
@@ -45,12 +55,17 @@ class RetryExecution:
         *,
         request_id: str | None = None,
         idempotency_key: str | None = None,
+        prepare: Callable[[Execution], None] | None = None,
     ) -> Retried:
         """The execution as committed, together with its job and its event.
 
         Checks in this order: permission, form of the id and of the key, the key, existence, state.
         With an `idempotency_key`, a repetition within 24 hours gets the first answer again and does
         nothing else; a refused retry leaves no record of its key.
+
+        `prepare` is called with the execution as it is about to be committed, again where that
+        lost a race. What it raises is raised here, and nothing is written; so a caller whose own
+        work on the answer may fail does it there.
 
         Raises:
             PermissionDenied: the principal lacks `automation:execute`.
@@ -65,23 +80,27 @@ class RetryExecution:
         await self.authorizer.require(principal, AUTOMATION_EXECUTE)
         wanted = parse_execution_id(str(execution_id))
         key = IdempotencyKey.of(principal, idempotency_key) if idempotency_key is not None else None
-        for _ in range(_MAX_ROUNDS):
-            async with self.new_unit_of_work() as work:
-                if key and (replayed := await self._replayed(work, key, wanted)):
-                    return replayed
-                execution = await work.executions.get(principal.tenant, wanted)
-                try:
-                    retry = execution.retry(at=self.clock(), by=principal, request_id=request_id)
-                except ExecutionNotFailed:
-                    # A concurrent request with the same key may have committed since the lookup.
+        with self.budget():
+            for _ in range(_MAX_ROUNDS):
+                async with self.new_unit_of_work() as work:
                     if key and (replayed := await self._replayed(work, key, wanted)):
                         return replayed
-                    raise
-                work.record(retry, key)
-                work.queue.enqueue(ExecutionJob(id=self.new_id(), retried=retry.event))
-                work.events.publish(RetriedEvent(id=self.new_id(), retried=retry.event))
-                if not await work.commit():
-                    return Retried(execution=retry.execution)
+                    execution = await work.executions.get(principal.tenant, wanted)
+                    at = self.clock()
+                    try:
+                        retry = execution.retry(at=at, by=principal, request_id=request_id)
+                    except ExecutionNotFailed:
+                        # A concurrent request with the same key may have committed meanwhile.
+                        if key and (replayed := await self._replayed(work, key, wanted)):
+                            return replayed
+                        raise
+                    work.record(retry, key)
+                    work.queue.enqueue(ExecutionJob(id=self.new_id(), retried=retry.event))
+                    work.events.publish(RetriedEvent(id=self.new_id(), retried=retry.event))
+                    if prepare:
+                        prepare(retry.execution)
+                    if not await work.commit():
+                        return Retried(execution=retry.execution)
         raise RetryConflict(wanted)
 
     async def _replayed(

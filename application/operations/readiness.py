@@ -1,44 +1,105 @@
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from automation_retry.application.errors import StorageUnavailable
-from automation_retry.application.ports import Outbox, Readiness, Schema
+from automation_retry.application.messages import MessageKind
+from automation_retry.application.ports import (
+    DEAD_COUNTED,
+    DeliveryStatus,
+    Outbox,
+    Readiness,
+    Schema,
+)
+
+_WITHIN_S = 3.0
 
 
-@frozen
+@frozen(kw_only=True)
+class ReadinessReport:
+    """The result of a readiness check, in sentences for an operator."""
+
+    problems: Sequence[str]
+    """Why retries cannot be accepted; empty when ready."""
+    warnings: Sequence[str] = ()
+    """What an operator should look at although retries are accepted."""
+
+
+@define(eq=False, kw_only=True)
 class CheckReadiness:
-    """Whether a retry can be accepted now, and what an operator should look at."""
+    """Checks whether a retry can be accepted now, and how the delivery goes.
+
+    A check is O(1) in the backlog; concurrent callers share one.
+    """
 
     storage: Readiness
     schemas: Sequence[Schema]
     outbox: Outbox
     worker: Readiness
     """The background loops of this process."""
+    delivers: bool
+    """Whether this process also relays."""
+    brokers: Mapping[MessageKind, str]
+    """The name of the broker that carries each kind."""
+    warn_after_s: float
+    """The age in seconds above which a waiting message causes a warning."""
+    _running: asyncio.Task[ReadinessReport] | None = field(default=None, init=False)
 
-    async def problems(self) -> Sequence[str]:
-        """Why no retry should be sent here, each as a sentence; empty when ready."""
+    async def __call__(self) -> ReadinessReport:
+        """The report, within 3 s: a database that does not answer by then is a problem."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._bounded())
+        return await asyncio.shield(self._running)
+
+    async def _bounded(self) -> ReadinessReport:
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                return await self._check()
+        except TimeoutError:
+            return ReadinessReport(problems=["The database does not answer."])
+
+    async def _check(self) -> ReadinessReport:
+        if problems := await self._problems():
+            return ReadinessReport(problems=problems)
+        try:
+            statuses = await self.outbox.status()
+        except StorageUnavailable as unavailable:
+            delivery = [f"The state of the delivery cannot be read: {unavailable.reason}."]
+        else:
+            delivery = [sentence for one in statuses for sentence in self._warnings(one)]
+        return ReadinessReport(problems=(), warnings=[*delivery, *await self.worker.problems()])
+
+    async def _problems(self) -> Sequence[str]:
         problems = list(await self.storage.problems())
         try:
+            unusable = [
+                one
+                for schema in self.schemas
+                for one in await schema.problems(delivers=self.delivers)
+            ]
             missing = [name for schema in self.schemas for name in await schema.missing()]
-        except StorageUnavailable:
-            return problems or ["The database does not answer."]
+        except StorageUnavailable as unavailable:
+            return problems or [f"The database does not answer: {unavailable.reason}."]
         if missing:
-            problems.append(
+            unusable.append(
                 f"The database lacks {', '.join(missing)}; run `automation-retry migrate`."
             )
-        return problems
+        return problems + unusable
 
-    async def warnings(self) -> Sequence[str]:
-        """What needs an operator although retries are accepted, each as a sentence.
-
-        Raises:
-            StorageUnavailable: the storage did not answer.
-        """
-        refused = [
-            f"{backlog.dead} {backlog.kind.value} messages were refused by their broker; "
-            "see `automation-retry outbox status`."
-            for backlog in await self.outbox.backlog()
-            if backlog.dead
-        ]
-        return [*refused, *await self.worker.problems()]
+    def _warnings(self, status: DeliveryStatus) -> Iterator[str]:
+        kind, age = status.kind.value, status.oldest_age_s
+        if status.dead:
+            count = f"{DEAD_COUNTED} or more" if status.dead >= DEAD_COUNTED else status.dead
+            yield (
+                f"{count} {kind} messages were refused by their broker; "
+                "see `automation-retry outbox status`."
+            )
+        if age is not None and age > self.warn_after_s:
+            why = (
+                f"{status.failure.age_s:.0f} s ago its delivery failed: {status.failure.reason}"
+                if status.failure
+                else "no relay has reported an error, so it is behind, or none is running"
+            )
+            broker = self.brokers[status.kind]
+            yield f"The oldest {kind} message for {broker} has waited {age:.0f} s; {why}."

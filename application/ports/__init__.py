@@ -3,6 +3,7 @@
 from automation_retry.application.ports.authenticator import Authenticator
 from automation_retry.application.ports.authorizer import Authorizer
 from automation_retry.application.ports.broker import Broker, BrokerBundle
+from automation_retry.application.ports.budget import UNBOUNDED, Budget
 from automation_retry.application.ports.clock import Clock, NewId
 from automation_retry.application.ports.directory import ApiKey, Directory, User
 from automation_retry.application.ports.event_bus import EventBus
@@ -10,22 +11,35 @@ from automation_retry.application.ports.execution_queue import ExecutionQueue
 from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.application.ports.idempotency_keys import IdempotencyKeys
 from automation_retry.application.ports.lifecycle import Lifecycle
-from automation_retry.application.ports.outbox import Backlog, Claim, DeadLetter, Outbox
+from automation_retry.application.ports.outbox import (
+    DEAD_COUNTED,
+    Backlog,
+    Claim,
+    DeadLetter,
+    DeliveryFailure,
+    DeliveryStatus,
+    Outbox,
+)
 from automation_retry.application.ports.readiness import Readiness
 from automation_retry.application.ports.schema import Schema
 from automation_retry.application.ports.storage import Storage
 from automation_retry.application.ports.unit_of_work import NewUnitOfWork, UnitOfWork
 
 __all__ = [
+    "DEAD_COUNTED",
+    "UNBOUNDED",
     "ApiKey",
     "Authenticator",
     "Authorizer",
     "Backlog",
     "Broker",
     "BrokerBundle",
+    "Budget",
     "Claim",
     "Clock",
     "DeadLetter",
+    "DeliveryFailure",
+    "DeliveryStatus",
     "Directory",
     "EventBus",
     "ExecutionQueue",

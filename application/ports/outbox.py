@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from attrs import frozen
@@ -46,6 +46,32 @@ class Backlog:
 
 
 @frozen(kw_only=True)
+class DeliveryFailure:
+    """The last failure to deliver messages of one kind."""
+
+    reason: str
+    age_s: float
+    """Seconds since then, by the storage's clock."""
+
+
+@frozen(kw_only=True)
+class DeliveryStatus:
+    """The state of the delivery of one kind of messages."""
+
+    kind: MessageKind
+    oldest_age_s: float | None
+    """Seconds since the oldest waiting message was committed, by the storage's clock; None if none
+    waits."""
+    dead: int
+    """The number of dead letters; counted up to `DEAD_COUNTED`."""
+    failure: DeliveryFailure | None
+    """None when the last delivery succeeded."""
+
+
+DEAD_COUNTED: Final = 100
+
+
+@frozen(kw_only=True)
 class DeadLetter:
     """A message that a broker refused, and its reason."""
 
@@ -71,6 +97,30 @@ class Outbox(Protocol):
 
     async def backlog(self) -> Sequence[Backlog]:
         """The number of waiting messages and of dead letters of each kind.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def status(self) -> Sequence[DeliveryStatus]:
+        """The status of each kind; O(1) in the backlog.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def note_failure(self, kind: MessageKind, reason: str) -> None:
+        """Stores why messages of a kind could not be delivered; `status` returns the latest reason.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def clear_failure(self, kind: MessageKind) -> None:
+        """Removes the stored reason of a kind, after a successful delivery.
 
         Raises:
             StorageUnavailable: the storage did not answer.

@@ -22,3 +22,13 @@ class Schema(Protocol):
             StorageUnavailable: the storage did not answer.
         """
         ...
+
+    async def problems(self, *, delivers: bool) -> Sequence[str]:
+        """Why the existing tables cannot be used, each as a sentence that says what would help.
+
+        With `delivers`, includes what only a relay needs; a separate relay may have another role.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...

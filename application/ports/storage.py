@@ -28,6 +28,6 @@ class Storage:
     lifecycle: Lifecycle
     schema: Schema
     readiness: Readiness
-    connection: Callable[[], AbstractAsyncContextManager[Any]] | None = None
+    connection: Callable[..., AbstractAsyncContextManager[Any]] | None = None
     """For a broker in the same database: the connection of the current claim, else one of the
     pool. None where there is no database."""

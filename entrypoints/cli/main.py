@@ -1,3 +1,4 @@
+import os
 import signal
 from typing import Any, NoReturn
 
@@ -31,7 +32,17 @@ def main() -> None:
     DATABASE_URL says where they are: memory:, embedded:PATH or postgresql://… .
     `automation-retry serve --help` lists all settings.
     """
+    _occupy_standard_descriptors()
     signal.signal(signal.SIGTERM, _exit_on_sigterm)
+
+
+def _occupy_standard_descriptors() -> None:
+    """Opens /dev/null for those that are closed: a socket with number 2 would receive the log."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _exit_on_sigterm(*_: object) -> NoReturn:

@@ -1,9 +1,10 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
+from attrs import frozen
 
 from automation_retry.application import MessageKind
-from automation_retry.application.ports import Backlog, DeadLetter, Storage
+from automation_retry.application.ports import Backlog, DeadLetter, DeliveryStatus, Storage
 from automation_retry.entrypoints.cli.storage import durable_settings, with_storage
 from automation_retry.entrypoints.clock import utc_now
 
@@ -15,21 +16,32 @@ def outbox() -> None:
     """Messages that still have to reach a broker, and those that a broker refused."""
 
 
+@frozen
+class _Outbox:
+    """What `outbox status` shows."""
+
+    backlogs: Sequence[Backlog]
+    statuses: Mapping[MessageKind, DeliveryStatus]
+    letters: Sequence[DeadLetter]
+
+
 @outbox.command("status")
 def status() -> None:
-    """Show how much waits for each broker and since when, and the dead letters with reasons."""
+    """Show what waits for each broker, since when and why, and the dead letters with reasons."""
 
-    async def read(storage: Storage) -> tuple[Sequence[Backlog], Sequence[DeadLetter]]:
-        return (
-            await storage.outbox.backlog(),
-            await storage.outbox.dead_letters(_DEAD_LETTERS_SHOWN),
+    async def read(storage: Storage) -> _Outbox:
+        outbox = storage.outbox
+        return _Outbox(
+            await outbox.backlog(),
+            {one.kind: one for one in await outbox.status()},
+            await outbox.dead_letters(_DEAD_LETTERS_SHOWN),
         )
 
     settings = durable_settings()
-    backlogs, letters = with_storage(settings, read)
+    found = with_storage(settings, read)
     brokers = {MessageKind.JOB: settings.job_broker, MessageKind.EVENT: settings.event_broker}
     now = utc_now()
-    for backlog in backlogs:
+    for backlog in found.backlogs:
         age = ""
         if backlog.oldest_at:
             age = f", the oldest for {(now - backlog.oldest_at).total_seconds():.0f} s"
@@ -37,7 +49,9 @@ def status() -> None:
             f"{backlog.kind.value}s for {brokers[backlog.kind]}: "
             f"{backlog.waiting} waiting{age}, {backlog.dead} dead"
         )
-    for letter in letters:
+        if failure := found.statuses[backlog.kind].failure:
+            click.echo(f"  not delivered {failure.age_s:.0f} s ago: {failure.reason}")
+    for letter in found.letters:
         message = letter.message
         click.echo(
             f"dead {message.kind.value} {message.id}  tenant {message.tenant}  "

@@ -17,6 +17,7 @@ from automation_retry.entrypoints.server import (
     serve_in_workers,
 )
 from automation_retry.entrypoints.settings import StorageKind, settings_help
+from automation_retry.entrypoints.stop import Stop
 
 
 class _ServeCommand(click.Command):
@@ -40,26 +41,30 @@ def serve(host: str, port: int, workers: int) -> None:
                 raise click.UsageError("memory: is one process's memory; --workers must be 1.")
             serve_memory(settings, listening)
             return
-        with running_database(settings) as running:
+        stop = Stop(settings.shutdown_grace_s)
+        with running_database(settings, stop) as running:
             if settings.database_url.kind is StorageKind.EMBEDDED:
                 asyncio.run(migrate_database(running))
             if workers == 1:
-                serve_here(running, listening)
+                serve_here(running, listening, stop=stop)
             else:
-                serve_in_workers(running, listening, workers)
+                serve_in_workers(running, listening, workers, stop=stop)
 
 
 @click.command()
 def relay() -> None:
     """Relay the outbox, without the API; any number of relays may run."""
-    with running_database(durable_settings()) as running:
-        asyncio.run(relay_until_signalled(running))
+    settings = durable_settings()
+    stop = Stop(settings.shutdown_grace_s)
+    with running_database(settings, stop) as running:
+        asyncio.run(relay_until_signalled(running, stop))
 
 
 @click.command()
 def migrate() -> None:
     """Create or upgrade the tables; does nothing where they are up to date."""
-    with running_database(durable_settings()) as running:
+    settings = durable_settings()
+    with running_database(settings, Stop(settings.shutdown_grace_s)) as running:
         applied = asyncio.run(migrate_database(running))
     for name in applied:
         click.echo(f"applied {name}")

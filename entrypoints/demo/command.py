@@ -24,6 +24,7 @@ from automation_retry.entrypoints.lifecycle import migrate_database, running_dat
 from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.server import address_of, serve_here
 from automation_retry.entrypoints.settings import PREFIX, Settings, read_settings
+from automation_retry.entrypoints.stop import Stop
 
 
 @frozen(kw_only=True)
@@ -51,17 +52,19 @@ def run_demo(data: Path, listening: socket.socket) -> None:
     configure_logging(settings.log_format, settings.log_level)
     click.echo("Starting PostgreSQL …" + (f" under {place}" if place != wanted else ""))
     tenant = _kept_tenant(data / "tenant.json")
-    with running_database(settings) as running:
+    stop = Stop(settings.shutdown_grace_s)
+    with running_database(settings, stop) as running:
         asyncio.run(migrate_database(running))
         demo = _Demo(tenant, listening)
-        serve_here(running, listening, surroundings=demo.running, on_started=demo.greet)
+        serve_here(running, listening, stop=stop, surroundings=demo.running, on_started=demo.greet)
     click.echo("The demo has ended; its data are kept.")
 
 
 def serve_memory(settings: Settings, listening: socket.socket) -> None:
     """Serves from memory, with the demo's tenant: nobody could create a key from outside."""
     demo = _Demo(DemoTenant(), listening)
-    serve_here(settings, listening, surroundings=demo.running, on_started=demo.greet)
+    stop = Stop(settings.shutdown_grace_s)
+    serve_here(settings, listening, stop=stop, surroundings=demo.running, on_started=demo.greet)
 
 
 def _kept_tenant(file: Path) -> DemoTenant:

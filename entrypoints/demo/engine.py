@@ -4,21 +4,20 @@ It relies only on what the service promises: the job, the execution, and the fen
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from attrs import evolve, frozen
 
+from automation_retry.adapters.log import log
 from automation_retry.application import ExecutionNotFound
 from automation_retry.application.ports import Clock, ExecutionRepository
 from automation_retry.domain import Execution, ExecutionStatus
 from automation_retry.entrypoints.demo.executions import fault
-
-_log = structlog.get_logger()
 
 _SUCCESS_RATE = 0.75
 _SHORTEST_S, _LONGEST_S = 1.0, 2.0
@@ -40,9 +39,9 @@ class DemoEngine:
         if pending is None or not await self._executions.report(
             evolve(pending, status=ExecutionStatus.RUNNING)
         ):
-            _log.info("demo engine drops a stale job", **about)
+            log(logging.INFO, "demo engine drops a stale job", **about)
             return
-        _log.info("demo engine runs", **about)
+        log(logging.INFO, "demo engine runs", **about)
         await asyncio.sleep(random.uniform(_SHORTEST_S, _LONGEST_S))  # noqa: S311 - not for secrets
         # Read again: the job may have been queued twice, or somebody may have cancelled it.
         running = await self._find(job, {ExecutionStatus.RUNNING})
@@ -51,7 +50,7 @@ class DemoEngine:
         succeeds = random.random() < _SUCCESS_RATE  # noqa: S311
         result = (_completed if succeeds else _failed)(running, self._clock())
         if await self._executions.report(result):
-            _log.info("demo engine reports", **about, status=result.status.value)
+            log(logging.INFO, "demo engine reports", **about, status=result.status.value)
 
     async def _find(
         self, job: Mapping[str, Any], statuses: set[ExecutionStatus]
@@ -97,7 +96,8 @@ def _duration_ms(running: Execution, at: datetime) -> float:
 async def log_event(event: Mapping[str, Any]) -> None:
     """A listener that writes each event to the log."""
     payload = event["payload"]
-    _log.info(
+    log(
+        logging.INFO,
         "demo listener heard",
         event_type=event["eventType"],
         execution_id=payload["executionId"],

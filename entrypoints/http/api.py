@@ -1,4 +1,4 @@
-from attrs import frozen
+from attrs import field, frozen
 
 from automation_retry.application import (
     CheckReadiness,
@@ -7,6 +7,7 @@ from automation_retry.application import (
     RetryExecution,
 )
 from automation_retry.application.ports import Authenticator, Authorizer, NewId
+from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
 
 
@@ -25,3 +26,4 @@ class Api:
     """For the ids of requests that bring none."""
     rule_links: bool = True
     """Whether answers link to the rule, which AlgaPSA serves beside this service."""
+    request_time: RequestTime = field(factory=lambda: RequestTime(10.0))

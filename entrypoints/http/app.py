@@ -1,6 +1,5 @@
 from collections.abc import Sequence
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -9,7 +8,7 @@ from starlette.types import Lifespan
 from automation_retry.application import ApplicationError
 from automation_retry.domain import DomainError
 from automation_retry.entrypoints.http.api import Api
-from automation_retry.entrypoints.http.endpoint import Endpoint
+from automation_retry.entrypoints.http.endpoint import Endpoint, Rules
 from automation_retry.entrypoints.http.executions.routes import execution_endpoints
 from automation_retry.entrypoints.http.middleware.access_log import AccessLog
 from automation_retry.entrypoints.http.middleware.admission import Admission
@@ -28,13 +27,15 @@ def route_table(api: Api) -> Sequence[Endpoint]:
 
 def create_app(api: Api, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
     """The service as an ASGI application; the lifespan opens and closes what it needs."""
-    log = structlog.get_logger()
     endpoints = route_table(api)
-    admission = Admission(api.authenticator, api.authorizer, api.rate_limiter, log)
+    rules = Rules(
+        admission=Admission(api.authenticator, api.authorizer, api.rate_limiter),
+        time=api.request_time,
+    )
     quiet = frozenset(one.path for one in endpoints if one.permission is None)
     app = Starlette(
-        routes=[one.route(admission) for one in endpoints],
-        middleware=[Middleware(AccessLog, log=log, new_id=api.new_id, quiet=quiet)],
+        routes=[one.route(rules) for one in endpoints],
+        middleware=[Middleware(AccessLog, new_id=api.new_id, quiet=quiet)],
         exception_handlers={
             DomainError: answer_error,
             ApplicationError: answer_error,

@@ -57,6 +57,12 @@ class Settings:
         "Connections to PostgreSQL that each process opens at most.",
         default="10",
     )
+    request_timeout_ms: int = variable(
+        f"{PREFIX}_REQUEST_TIMEOUT_MS",
+        whole(100, 3_600_000),
+        "How long a request is worked on, whatever it waits for, before it is answered 503.",
+        default="10000",
+    )
     pool_timeout_ms: int = variable(
         f"{PREFIX}_POOL_TIMEOUT_MS",
         whole(1, 3_600_000),
@@ -80,6 +86,12 @@ class Settings:
         whole(1, 60_000),
         "How often an idle relay looks for messages of other processes.",
         default="50",
+    )
+    delivery_warning_s: int = variable(
+        f"{PREFIX}_DELIVERY_WARNING_S",
+        whole(1, 86_400),
+        "Age of a message that waits for its broker from which on `/readyz` warns.",
+        default="60",
     )
     rule_links: bool = variable(
         f"{PREFIX}_RULE_LINKS",
@@ -121,6 +133,10 @@ class Settings:
     def event_broker(self) -> str:
         """The name of the broker that carries the events."""
         return self.events.type.name
+
+    @property
+    def request_timeout_s(self) -> float:
+        return self.request_timeout_ms / 1000
 
     @property
     def pool_timeout_s(self) -> float:

@@ -4,8 +4,8 @@ import random
 
 from attrs import define, field
 
+from automation_retry.adapters.log import log
 from automation_retry.application import ExpireIdempotencyKeys, StorageUnavailable
-from automation_retry.entrypoints.worker.log import log
 from automation_retry.entrypoints.worker.loop import Loop
 from automation_retry.entrypoints.worker.pause import Random, pause
 

@@ -4,6 +4,7 @@ import random
 
 from attrs import define, field
 
+from automation_retry.adapters.log import log
 from automation_retry.application import (
     BrokerUnavailable,
     MessageKind,
@@ -11,7 +12,6 @@ from automation_retry.application import (
     RelayOutbox,
     StorageUnavailable,
 )
-from automation_retry.entrypoints.worker.log import log
 from automation_retry.entrypoints.worker.loop import Loop
 from automation_retry.entrypoints.worker.pause import Backoff, Random
 from automation_retry.entrypoints.worker.wake_up import WakeUp

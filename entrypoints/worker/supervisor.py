@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
+from automation_retry.adapters.log import log
 from automation_retry.application.ports import Readiness
-from automation_retry.entrypoints.worker.log import log
 from automation_retry.entrypoints.worker.loop import Loop
 from automation_retry.entrypoints.worker.pause import Backoff, Random
 from automation_retry.entrypoints.worker.wake_up import WakeUp

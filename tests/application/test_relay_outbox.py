@@ -17,6 +17,7 @@ from automation_retry.application import (
 )
 from automation_retry.application.ports import Broker
 from automation_retry.domain import Principal
+from automation_retry.entrypoints.clock import utc_now
 from tests.support.factories import RetryWrite, a_failed_execution, a_retry_write
 from tests.support.memory import commit, dead_letters, waiting
 from tests.support.messages import Sent, opened
@@ -56,7 +57,7 @@ def relay(store: MemoryStore, consumer: Consumer) -> RelayOutbox:
 
 
 def relaying(store: MemoryStore, broker: Broker) -> RelayOutbox:
-    return RelayOutbox(MemoryOutbox(store), dict.fromkeys(MessageKind, broker))
+    return RelayOutbox(MemoryOutbox(store, utc_now), dict.fromkeys(MessageKind, broker))
 
 
 @pytest.fixture

@@ -149,6 +149,26 @@ async def test_a_broken_source_of_ids_leaves_nothing_behind(
     assert left_behind(store, failed) == LeftBehind(failed)
 
 
+async def test_an_answer_that_cannot_be_built_leaves_nothing_behind(
+    store: MemoryStore,
+    new_retry_execution: NewRetryExecution,
+    failed: Execution,
+    principal: Principal,
+) -> None:
+    """It is built from what is about to be committed."""
+    seen: list[Execution] = []
+
+    def prepare(execution: Execution) -> None:
+        seen.append(execution)
+        raise Broken
+
+    with pytest.raises(Broken):
+        await new_retry_execution()(principal, failed.execution_id, prepare=prepare)
+
+    assert left_behind(store, failed) == LeftBehind(failed)
+    assert [one.retry_count for one in seen] == [failed.retry_count + 1]
+
+
 async def test_an_attempt_that_is_archived_already_leaves_nothing_behind(
     store: MemoryStore,
     new_retry_execution: NewRetryExecution,

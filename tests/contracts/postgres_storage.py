@@ -135,7 +135,7 @@ class PostgresNeighbours(Neighbours):
 async def open_storage(url: str) -> AsyncIterator[StorageUnderTest]:
     """The storage in a migrated database."""
     database = Database(url)
-    storage = postgres_storage(database, url, new_id=uuid4)
+    storage = postgres_storage(database, new_id=uuid4)
     assert isinstance(storage.authenticator, PostgresAuthenticator)
     await storage.lifecycle.open()
     try:

@@ -29,6 +29,8 @@ class Rule(Enum):
     """What must never be seen."""
 
     ANSWER = "an answer that the contract does not allow"
+    UNANSWERED = "a request without an answer long after its time"
+    SILENCE = "a service that does not do its work in time, although all faults are over"
     ENDED = "a process that ended by itself, or not in order"
     PROMISE = "a 200 without its archived attempt"
     PROMISED_TWICE = "several 200 for one attempt, of which only one may be no replay"
@@ -82,8 +84,13 @@ def _answers(evidence: Evidence) -> Iterator[Violation]:
             or (answer.status in {200, 400, 409} and hidden)
         ):
             yield Violation(Rule.ANSWER, f"{answer.status} {answer.reason} for {answer.asked}")
+        if answer.status is None and answer.reason.endswith("Timeout"):
+            took = f"{answer.ended_at - answer.sent_at:.1f} s, sent at {answer.sent_at:.1f} s"
+            yield Violation(Rule.UNANSWERED, f"{answer.reason} after {took}, for {answer.asked}")
     for ending in evidence.endings:
         yield Violation(Rule.ENDED, ending)
+    if not evidence.settled:
+        yield Violation(Rule.SILENCE, "requests were not accepted, or messages not delivered")
 
 
 def _promises(evidence: Evidence) -> Iterator[Violation]:

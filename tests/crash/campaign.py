@@ -12,12 +12,13 @@ from tests.crash.killable_postgres import KillablePostgres, killable_postgres
 from tests.crash.mutants import MUTANTS
 from tests.crash.process_slot import prepare_processes
 from tests.crash.round import Outcome, run_round
-from tests.crash.scenarios import Scenario, outage, storm
+from tests.crash.scenarios import Scenario, outage, silence, storm
 
 _OVERHEAD_S: Final = 3.0
 """What a scenario takes beside the time in which clients send requests."""
 _LEAST_S: Final = 2.0
-_SHARE_OF_STORM: Final = 0.75
+_SHARE_OF_STORM: Final = 0.45
+_SHARE_OF_SILENCE: Final = 0.35
 _PRINTED_VIOLATIONS: Final = 10
 
 
@@ -41,8 +42,12 @@ class Campaign:
     async def storm(self, *, rounds: int, seconds: float) -> bool:
         """Whether the service keeps its promises; each round takes about `seconds` in all."""
         share = seconds / len(self.brokers)
-        load_s = max(_LEAST_S, share - 2 * _OVERHEAD_S)
-        scenarios = [storm(load_s * _SHARE_OF_STORM), outage(load_s * (1 - _SHARE_OF_STORM))]
+        load_s = max(_LEAST_S, share - 3 * _OVERHEAD_S)
+        scenarios = [
+            storm(load_s * _SHARE_OF_STORM),
+            silence(load_s * _SHARE_OF_SILENCE),
+            outage(load_s * (1 - _SHARE_OF_STORM - _SHARE_OF_SILENCE)),
+        ]
         return await self._all_hold(scenarios, rounds, None)
 
     async def mutant(self, name: str, *, rounds: int) -> bool:

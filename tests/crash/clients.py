@@ -17,7 +17,8 @@ from tests.crash.records import Answer, AttemptKey, ExecutionKey
 from tests.crash.scenarios import Scenario
 from tests.support.world import EXECUTIONS
 
-_TIMEOUT_S = 5.0
+# Several times what a request may take.
+_TIMEOUT_S = 8.0
 _SHARE_OF_FOREIGN = 0.02
 """How often a client also asks for an execution that only another tenant has."""
 _SHARE_OF_KEYS = 0.5

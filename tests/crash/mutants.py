@@ -26,6 +26,7 @@ from tests.crash import scenarios
 from tests.crash.audit import Rule
 from tests.crash.pass_through import PassThrough
 from tests.crash.scenarios import Scenario
+from tests.crash.silent_bugs import log_calls_raise, wait_without_bound
 
 _ADD_MESSAGES: Final = """
 INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)
@@ -205,6 +206,8 @@ class Bug:
     unit_of_work: type[PostgresUnitOfWork] = PostgresUnitOfWork
     outbox: Callable[[Outbox, Database], Any] = lambda outbox, _: outbox
     broker: Callable[[Broker], Any] = lambda broker: broker
+    plant: Callable[[], None] = lambda: None
+    """Replaces what no adapter is, in the new process."""
 
 
 NO_BUG: Final = Bug()
@@ -251,5 +254,15 @@ MUTANTS: Final = {
         Bug(unit_of_work=SwapWithoutCompare, prepare=_NOTHING_UNIQUE),
         scenarios.SIMULTANEOUS_RETRIES,
         Rule.PROMISED_TWICE,
+    ),
+    "deadline-on-server-only": Mutant(
+        Bug(plant=wait_without_bound),
+        scenarios.CONNECTIONS_FREEZE,
+        Rule.UNANSWERED,
+    ),
+    "log-call-raises": Mutant(
+        Bug(plant=log_calls_raise),
+        scenarios.LOG_DEVICE_FULL,
+        Rule.LOST_MESSAGE,
     ),
 }

@@ -26,6 +26,7 @@ from tests.crash.records import AttemptKey
 from tests.crash.scenarios import Scenario, Target
 from tests.crash.service_process import RELAY, SERVE, Program
 from tests.crash.waiting import is_set_within
+from tests.support.freezing_proxy import FreezingProxy
 
 # A deferred trigger sleeps for a random time during the commit, after the outbox rows were written:
 # they become visible in another order than that in which they were written.
@@ -39,7 +40,6 @@ _PUNCTUAL_COMMITS: Final = "DROP FUNCTION IF EXISTS crash_test_wait CASCADE"
 
 _APIS = 2
 _RELAYS = 2
-_SETTLING_TIMEOUT_S = 90.0
 _ANSWER_TIMEOUT_S = 30.0
 _DELIVERY_TIMEOUT_S = 20.0
 _CHECKS = 4
@@ -59,6 +59,8 @@ class Participants:
     database: RoundDatabase
     variables: Mapping[str, str]
     population: Population
+    proxy: FreezingProxy | None = None
+    """Between the service and PostgreSQL, where the scenario has one."""
     log: ConsumerLog = field(init=False)
     clients: Clients = field(init=False)
     _began: float = field(factory=time.monotonic, init=False)
@@ -67,6 +69,8 @@ class Participants:
     _relays: Sequence[ProcessSlot] = field(init=False)
     _faults: Faults = field(init=False)
     _enough: asyncio.Event = field(factory=asyncio.Event, init=False)
+    settled: bool = field(default=True, init=False)
+    """Whether everything was done in its time, the load having ended."""
     _settling: bool = field(default=False, init=False)
     """From now on, no process starts that kills itself."""
 
@@ -85,6 +89,7 @@ class Participants:
             {Target.API: self._apis, Target.RELAY: self._relays},
             self.postgres,
             self.broker.server,
+            self.proxy,
         )
 
     def _random(self, purpose: str) -> Random:
@@ -106,6 +111,7 @@ class Participants:
                 mutant=self.mutant,
                 death=None if self._settling else death(random),
                 separate_connections=self.scenario.separate_connections and command == RELAY,
+                log_fate=self.scenario.log_fate(random),
             )
 
         return ProcessSlot(name, next_program, lambda: self.scenario.restart_pause(random))
@@ -130,12 +136,14 @@ class Participants:
             relays = [] if relays_down else self._start_relays(background)
             await self._load()
             relays = relays or self._start_relays(background)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_SETTLING_TIMEOUT_S):
+            try:
+                async with asyncio.timeout(self.scenario.settles_within):
                     await self._settle()
                     # An API commits what it has in progress before it exits.
                     await _end(apis)
                     await self._is_drained()
+            except TimeoutError:
+                self.settled = False
             await _end([*apis, *relays, engine])
 
     def _new_clients(self, http: httpx.AsyncClient) -> Clients:
@@ -190,15 +198,19 @@ class Participants:
         async with await psycopg.AsyncConnection.connect(self.database.url) as connection:
             await connection.execute(_PUNCTUAL_COMMITS)
         for key in self.population.probes:
+            # Each time: a relay that was just connecting is spared the first time.
+            if self.proxy:
+                self._faults.freeze()
             request = self.clients.request(key)
             while (await self.clients.retry(request)).status in _REPEAT_AFTER:  # noqa: ASYNC110 - HTTP
                 await asyncio.sleep(_CHECK_PAUSE_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_DELIVERY_TIMEOUT_S):
                     await self.log.until(AttemptKey(key, 1))
-            if await self._is_drained():
+            if not self.proxy and await self._is_drained():
                 return
-        await asyncio.sleep(self.broker.redelivers_within_s)
+        if not await self._is_drained():
+            await asyncio.sleep(self.broker.redelivers_within_s)
 
     async def _is_drained(self) -> bool:
         """Whether the outbox is empty and both messages of every archived attempt were received.
@@ -249,6 +261,7 @@ class Participants:
                 "kills relay": sum(slot.killed for slot in self._relays),
                 "kills postgres": self._faults.postgres_kills,
                 "kills broker": self._faults.broker_kills,
+                "frozen connections": self._faults.frozen,
                 "deaths at named points": sum(slot.died for slot in self._slots),
             }
         )

@@ -13,6 +13,7 @@ from multiprocessing.context import ForkServerProcess
 
 from attrs import define, field
 
+from tests.crash.log_fate import LogFate
 from tests.crash.service_process import Program, run
 
 # Service processes are forked from one that has imported everything: imports take longer than all
@@ -90,12 +91,25 @@ class RunningProcess:
                 self.ready = True
                 if address := json.loads(text).get("address"):
                     on_serving(address)
+                self._seal_log_fate()
+                if self.program.log_fate is LogFate.UNREAD:
+                    break
         await asyncio.to_thread(self._process.join)
         self._transport.close()
         code = self._process.exitcode
         self._process.close()
         assert code is not None
         return code
+
+    def _seal_log_fate(self) -> None:
+        if self.program.log_fate is LogFate.READ:
+            return
+        if self.program.log_fate is LogFate.UNREAD:
+            self._transport.pause_reading()
+        pid = self._process.pid
+        assert pid is not None
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
 
     def kill(self) -> None:
         """Kill -9; without effect when it has ended."""

@@ -111,6 +111,8 @@ class Evidence:
     canary: Canary
     endings: Sequence[str] = field(default=())
     """Processes that ended unexpectedly."""
+    settled: bool = True
+    """Whether the last requests were accepted and delivered in time, all faults being over."""
 
 
 def error_of(generation: int) -> str:

@@ -1,7 +1,8 @@
 """One round: a new database and broker, clients and faults for a while, then the audit."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import psycopg
@@ -18,10 +19,14 @@ from tests.crash.participants import LATE_COMMITS, Participants
 from tests.crash.population import populate
 from tests.crash.records import Canary, Evidence
 from tests.crash.scenarios import Scenario
+from tests.support.freezing_proxy import FreezingProxy, freezing_proxy
 
 _SERVICE: Final = {
     "AUTOMATION_RETRY_RELAY": "false",
+    # The server keeps connections that froze for a while, beside those that took their place.
+    "AUTOMATION_RETRY_POOL_MAX_SIZE": "5",
     "AUTOMATION_RETRY_POOL_TIMEOUT_MS": "2000",
+    "AUTOMATION_RETRY_REQUEST_TIMEOUT_MS": "2000",
     "AUTOMATION_RETRY_LOG_FORMAT": "json",
     "AUTOMATION_RETRY_LOG_LEVEL": "info",
 }
@@ -33,6 +38,15 @@ class Outcome:
 
     counts: Counter[str]
     violations: Sequence[Violation]
+
+
+@asynccontextmanager
+async def _proxy(url: str, scenario: Scenario) -> AsyncIterator[FreezingProxy | None]:
+    if not scenario.freezes:
+        yield None
+        return
+    async with freezing_proxy(url) as proxy:
+        yield proxy
 
 
 async def run_round(
@@ -51,9 +65,11 @@ async def run_round(
             await connection.execute(bug.prepare)
             if scenario.late_commits:
                 await connection.execute(LATE_COMMITS)
-        async with new_broker() as broker:
-            variables = {"DATABASE_URL": url, **_SERVICE, **broker.variables}
-            async with open_container(read_settings(variables)) as container:
+        async with new_broker() as broker, _proxy(url, scenario) as proxy:
+            way = proxy.url if proxy else url
+            variables = {"DATABASE_URL": way, **_SERVICE, **broker.variables}
+            direct = variables | {"DATABASE_URL": url}
+            async with open_container(read_settings(direct)) as container:
                 population = await populate(container.storage(), scenario.executions)
             canary_before = await evidence.rows_of(url, population.canary)
             participants = Participants(
@@ -65,6 +81,7 @@ async def run_round(
                 database=RoundDatabase(url=url, up=postgres.up),
                 variables=variables,
                 population=population,
+                proxy=proxy,
             )
             await participants.run()
         found = Evidence(
@@ -80,6 +97,7 @@ async def run_round(
                 after=await evidence.rows_of(url, population.canary),
             ),
             endings=participants.endings,
+            settled=participants.settled,
         )
         return Outcome(counts=participants.counts(), violations=audit(found))
     finally:

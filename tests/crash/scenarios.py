@@ -8,15 +8,18 @@ from typing import Final
 from attrs import field, frozen
 
 from tests.crash.death import RELAY_POINTS, Death, Point
+from tests.crash.log_fate import LogFate
 
 
 class Target(Enum):
-    """What a fault kills."""
+    """What a fault kills, or freezes."""
 
     API = "api"
     RELAY = "relay"
     POSTGRES = "postgres"
     BROKER = "broker"
+    CONNECTIONS = "connections"
+    """To PostgreSQL: from now on nothing passes on those that exist, in either direction."""
 
 
 @frozen(kw_only=True)
@@ -41,6 +44,7 @@ _FAULT_RATES: Final = {
     Target.RELAY: _FaultRate(4, 0.5),
     Target.POSTGRES: _FaultRate(1, 1.0),
     Target.BROKER: _FaultRate(2, 1.5),
+    Target.CONNECTIONS: _FaultRate(6, 0),
 }
 _MEAN_GAP = 0.6
 _RESTART_PAUSE = 0.2
@@ -65,6 +69,10 @@ class Scenario:
     share_timed_out: float = 0.2
     """Of the retried runs, those that a watchdog fails before their job may have been received."""
     random_kills: bool = False
+    freezes: bool = False
+    """Connections to PostgreSQL freeze at random moments; new ones work."""
+    log_fates: Sequence[LogFate] = (LogFate.READ,)
+    """Each process draws from these."""
     relay_dies_at: Sequence[Point] = ()
     """Where relays die, each process once."""
     share_of_dying_relays: float = 1.0
@@ -77,6 +85,8 @@ class Scenario:
     """Commits become visible in another order than that in which they wrote."""
     separate_connections: bool = False
     """Procrastinate gets its messages on connections of its own: at least once, not exactly."""
+    settles_within: float = 90.0
+    """Seconds in which everything is delivered once the load has ended."""
     broker_down: bool = False
     """The broker is down while clients send requests; where it has no server, the relays are."""
 
@@ -88,7 +98,12 @@ class Scenario:
 
     def faults(self, random: Random, targets: Sequence[Target]) -> list[Fault]:
         """A schedule for those of the targets that exist."""
-        if not self.random_kills:
+        targets = [
+            target
+            for target in targets
+            if (self.freezes if target is Target.CONNECTIONS else self.random_kills)
+        ]
+        if not targets:
             return []
         weights = [_FAULT_RATES[target].weight for target in targets]
         faults: list[Fault] = []
@@ -99,6 +114,10 @@ class Scenario:
             faults.append(Fault(at=at, target=target, pause=pause))
             at += random.expovariate(1 / _MEAN_GAP)
         return faults
+
+    def log_fate(self, random: Random) -> LogFate:
+        """That of the next process."""
+        return random.choice(self.log_fates)
 
     def relay_death(self, random: Random) -> Death | None:
         """How the next relay process dies; None when it does not kill itself."""
@@ -137,6 +156,18 @@ def outage(seconds: float) -> Scenario:
     )
 
 
+def silence(seconds: float) -> Scenario:
+    """What fails says nothing: connections freeze and no log can be written; some are killed."""
+    return Scenario(
+        name="silence",
+        seconds=seconds,
+        random_kills=True,
+        freezes=True,
+        log_fates=(LogFate.FULL, LogFate.UNREAD),
+        executions=40 + 4 * int(seconds),
+    )
+
+
 _BOUND = 20.0
 
 API_DIES_AFTER_COMMIT: Final = Scenario(
@@ -160,4 +191,14 @@ LATE_COMMITS: Final = Scenario(
 )
 SIMULTANEOUS_RETRIES: Final = Scenario(
     name="many retry the same", seconds=_BOUND, retries=40, simultaneous=(4,)
+)
+CONNECTIONS_FREEZE: Final = Scenario(
+    name="connections freeze", seconds=8.0, freezes=True, executions=80, settles_within=45.0
+)
+LOG_DEVICE_FULL: Final = Scenario(
+    name="the log's device is full",
+    seconds=_BOUND,
+    retries=60,
+    log_fates=(LogFate.FULL,),
+    settles_within=20.0,
 )

@@ -1,6 +1,7 @@
 """What a service process runs: the command as shipped, or the same with deaths and bugs planted."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -11,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-import structlog
 import uvicorn
 from attrs import evolve, frozen
 
+from automation_retry.adapters.log import log
 from automation_retry.adapters.postgres import postgres_storage
 from automation_retry.application.ports import BrokerBundle, Storage
 from automation_retry.entrypoints.cli import main
@@ -24,6 +25,7 @@ from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.server import address_of, application, listening_socket
 from automation_retry.entrypoints.settings import Settings, read_settings
 from tests.crash.death import Countdown, Death, DyingBroker, DyingDatabase, DyingOutbox
+from tests.crash.log_fate import LogFate, obey_fate
 from tests.crash.mutants import MUTANTS, NO_BUG, Bug
 
 SERVE = ("serve", "--port", "0")
@@ -42,6 +44,7 @@ class Program:
     death: Death | None = None
     separate_connections: bool = False
     """Whether Procrastinate gets connections of its own, as any other broker has."""
+    log_fate: LogFate = LogFate.READ
 
     @property
     def shipped(self) -> bool:
@@ -52,18 +55,20 @@ class Program:
         return NO_BUG if self.mutant is None else MUTANTS[self.mutant].bug
 
 
-def run(program: Program, log: Connection) -> NoReturn:
-    """Runs the program to its end, in a new process; all that it writes goes to `log`."""
+def run(program: Program, pipe: Connection) -> NoReturn:
+    """Runs the program to its end, in a new process; all that it writes goes to `pipe`."""
     os.setsid()  # Ctrl-C goes to the harness only, which then ends its processes
     threading.Thread(target=_end_with_harness, daemon=True).start()
     for descriptor in (1, 2):
-        os.dup2(log.fileno(), descriptor)
-    log.close()
+        os.dup2(pipe.fileno(), descriptor)
+    pipe.close()
+    obey_fate(program.log_fate, 2)
     os.environ.update(program.variables)
     if program.shipped:
         main([*program.command])
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
+    program.bug.plant()
     if program.command == SERVE:
         _serve(program, settings)
     else:
@@ -83,7 +88,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
-            structlog.get_logger().info("serving", address=address_of(sockets[0]))
+            log(logging.INFO, "serving", address=address_of(sockets[0]))
 
 
 def _serve(program: Program, settings: Settings) -> None:
@@ -95,7 +100,6 @@ def _serve(program: Program, settings: Settings) -> None:
     container.storage.override(
         postgres_storage(
             database,
-            settings.database_url.text,
             new_id=container.new_id(),
             on_commit=container.wake_up(),
             unit_of_work=program.bug.unit_of_work,
@@ -120,7 +124,7 @@ async def _relay(program: Program, settings: Settings) -> None:
     container = Container(settings=settings)
     _plant(program, container)
     async with opened(container, relay=True):
-        structlog.get_logger().info("relaying")
+        log(logging.INFO, "relaying")
         await stopping.wait()
 
 

@@ -143,6 +143,12 @@ VIOLATIONS: list[tuple[Rule, str, Evidence]] = [
         broken(answers=lambda _: [an_answer(asked=NEIGHBOURS, status=400)]),
     ),
     (Rule.ANSWER, "200 without a body", broken(answers=lambda _: [an_answer()])),
+    (
+        Rule.UNANSWERED,
+        "no answer",
+        broken(answers=lambda _: [an_answer(status=None, reason="ReadTimeout")]),
+    ),
+    (Rule.SILENCE, "not settled", broken(settled=lambda _: False)),
     (Rule.ENDED, "exit", broken(endings=lambda _: ["relay 0 ended with 1"])),
     (Rule.PROMISE, "200 without its attempt", broken(answers=lambda _: [an_answer(THIRD)])),
     (

@@ -9,7 +9,7 @@ from tests.crash.campaign import prepared_postgres
 from tests.crash.killable_postgres import KillablePostgres
 from tests.crash.mutants import MUTANTS
 from tests.crash.round import run_round
-from tests.crash.scenarios import storm
+from tests.crash.scenarios import silence, storm
 
 SEED = "4711"
 
@@ -18,6 +18,15 @@ SEED = "4711"
 async def postgres() -> AsyncIterator[KillablePostgres]:
     async with prepared_postgres() as postgres:
         yield postgres
+
+
+async def test_nobody_hangs_and_nothing_falls_silent(postgres: KillablePostgres) -> None:
+    """Connections freeze, logs cannot be written; requests are answered and jobs delivered."""
+    outcome = await run_round(silence(4), seed=SEED, new_broker=BROKERS["redis"], postgres=postgres)
+
+    assert outcome.violations == []
+    assert outcome.counts["answers 200"] > 0
+    assert outcome.counts["frozen connections"] > 0
 
 
 async def test_what_was_acknowledged_survives_every_death(postgres: KillablePostgres) -> None:

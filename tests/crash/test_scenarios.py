@@ -3,7 +3,7 @@
 from random import Random
 
 from tests.crash.death import RELAY_POINTS
-from tests.crash.scenarios import SIMULTANEOUS_RETRIES, Target, storm
+from tests.crash.scenarios import SIMULTANEOUS_RETRIES, Target, silence, storm
 
 
 def test_a_seed_fixes_the_schedule() -> None:
@@ -20,6 +20,16 @@ def test_a_storm_kills_every_target_within_its_time() -> None:
     assert {fault.target for fault in faults} == {Target.API, Target.RELAY, Target.POSTGRES}
     assert faults == sorted(faults, key=lambda fault: fault.at)
     assert all(0 <= fault.at < 60 for fault in faults)
+
+
+def test_silence_also_freezes_connections() -> None:
+    """A storm does not, even where it could; where there is no proxy nothing can."""
+    everything = list(Target)
+    without_proxy = [target for target in everything if target is not Target.CONNECTIONS]
+
+    assert Target.CONNECTIONS in {f.target for f in silence(60).faults(Random(1), everything)}
+    assert Target.CONNECTIONS not in {f.target for f in storm(60).faults(Random(1), everything)}
+    assert {f.target for f in silence(60).faults(Random(1), without_proxy)} == {*without_proxy}
 
 
 def test_relays_of_a_storm_die_at_every_point() -> None:

@@ -186,15 +186,36 @@ async def test_a_key_raced_for_by_two_executions_is_given_to_one(world: World) -
     assert queued == 1
 
 
+@pytest.mark.parametrize("age", ["24 hours 59 minutes", "-1 hours"])
+async def test_a_clock_that_jumps_by_an_hour_expires_no_key(
+    postgres_world: World, database_url: str, age: str
+) -> None:
+    """A day is promised; the answer may seem an hour older or younger than it is."""
+    world = postgres_world
+    failed = await world.add(a_failed_execution(tenant=world.tenant))
+    key = await world.key()
+    await world.retry(failed.execution_id, key, idempotency_key="k")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE automation_idempotency_keys SET retried_at = retried_at - %s::interval", (age,)
+        )
+
+    removed = await world.container.expire_idempotency_keys()()
+    answer = await world.retry(failed.execution_id, key, idempotency_key="k")
+
+    assert removed == 0
+    assert answer.headers["idempotent-replayed"] == "true"
+
+
 async def test_after_a_day_the_key_is_free(postgres_world: World, database_url: str) -> None:
-    """An expired answer is not given any more; the same key serves a new retry."""
+    """And two hours: an expired answer is not given any more; the same key serves a new retry."""
     world = postgres_world
     failed, later = [await world.add(a_failed_execution(tenant=world.tenant)) for _ in range(2)]
     key = await world.key()
     await world.retry(failed.execution_id, key, idempotency_key="k")
     with psycopg.connect(database_url) as connection:
         connection.execute(
-            "UPDATE automation_idempotency_keys SET retried_at = retried_at - interval '1 day'"
+            "UPDATE automation_idempotency_keys SET retried_at = retried_at - interval '27 hours'"
         )
 
     expired = await world.retry(failed.execution_id, key, idempotency_key="k")
@@ -211,7 +232,7 @@ async def test_housekeeping_removes_what_expired(postgres_world: World, database
     await world.retry(failed.execution_id, key, idempotency_key="old")
     with psycopg.connect(database_url) as connection:
         connection.execute(
-            "UPDATE automation_idempotency_keys SET retried_at = retried_at - interval '25 hours'"
+            "UPDATE automation_idempotency_keys SET retried_at = retried_at - interval '27 hours'"
         )
     await world.retry(later.execution_id, key, idempotency_key="young")
 

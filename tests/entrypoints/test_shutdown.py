@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import httpx
 import psycopg
+import pytest
 
 from tests.entrypoints.serving import address
 from tests.support.command import COMMAND, run, running
+from tests.support.freezing_proxy import freezing_proxy
 from tests.support.redis_server import running_redis
 
 FAILED = (
@@ -127,3 +130,81 @@ async def test_a_service_without_its_broker_accepts_and_ends_cleanly(database_ur
     assert "jobs for redis: 3 waiting, the oldest for" in waiting
     assert "events for redis: 3 waiting, the oldest for" in waiting
     assert status == 0
+
+
+async def test_a_request_that_is_cut_off_is_told_so(database_url: str) -> None:
+    """Its outcome is unknown: 503 in the envelope with its id, and exit 0 soon after the grace."""
+    key, [execution] = await asyncio.to_thread(a_tenant, database_url, 1)
+    variables = {"DATABASE_URL": database_url, "AUTOMATION_RETRY_SHUTDOWN_GRACE_S": "1"}
+    with (
+        running([COMMAND, "serve", "--port", "0"], variables) as serve,
+        psycopg.connect(database_url) as blocker,
+    ):
+        base = address(await asyncio.to_thread(serve.until, "serving"))
+        blocker.execute("SELECT FROM automation_executions FOR UPDATE")
+        answer = asyncio.create_task(asyncio.to_thread(retry, base, key, execution))
+        while not await asyncio.to_thread(somebody_waits, database_url):
+            pass
+        status = await asyncio.to_thread(serve.end, signal.SIGTERM)
+        answered = await answer
+
+    assert answered.status_code == 503
+    assert answered.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+    assert answered.headers["x-request-id"]
+    assert status == 0
+
+
+def somebody_waits(database_url: str) -> bool:
+    with psycopg.connect(database_url) as watcher:
+        waiting = watcher.execute(
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND datname = current_database()"
+        )
+        return waiting.rowcount > 0
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["relay"]])
+async def test_a_stop_has_one_deadline(database_url: str, command: list[str]) -> None:
+    """With every connection frozen, requests, relay and closing end together at the end of it."""
+    key, [execution] = await asyncio.to_thread(a_tenant, database_url, 1)
+    async with freezing_proxy(database_url) as proxy:
+        variables = {"DATABASE_URL": proxy.url, "AUTOMATION_RETRY_SHUTDOWN_GRACE_S": "2"}
+        with running([COMMAND, *command], variables) as process:
+            started = await asyncio.to_thread(process.until, command[0].rstrip("e") + "ing")
+            proxy.freezes_new = True
+            proxy.freeze()
+            if command[0] == "serve":
+                asking = asyncio.to_thread(retry, address(started), key, execution)
+                answer = asyncio.create_task(asking)
+                await asyncio.sleep(0.5)
+            process.process.send_signal(signal.SIGTERM)
+            # What it took before: up to 55 s with this grace.
+            status = await asyncio.to_thread(process.process.wait, 8)
+            if command[0] == "serve":
+                assert (await answer).status_code == 503
+    assert status == 0
+
+
+LOSING_ITS_LOOPS = """
+import asyncio
+from automation_retry.entrypoints import cli
+from automation_retry.entrypoints.worker import Supervisor
+
+async def end(self):
+    await asyncio.sleep(0.2)
+
+Supervisor.run = end
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["relay"]])
+def test_a_process_without_its_loops_ends(database_url: str, command: list[str]) -> None:
+    """It would accept retries and deliver nothing; whoever started it starts it again."""
+    with running(
+        [sys.executable, "-c", LOSING_ITS_LOOPS, *command], {"DATABASE_URL": database_url}
+    ) as process:
+        process.until("background loops ended")
+        status = process.process.wait(30)
+
+    assert status == 1

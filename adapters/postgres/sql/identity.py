@@ -3,8 +3,7 @@
 from typing import Final
 
 # The authentication query: at most one row, whose `refusal` is NULL for a valid key. A few index
-# lookups; no write for a key without a usage limit. Concurrent uses of a limited key wait for its
-# row lock and then compare again, so exactly as many are counted as the limit leaves.
+# lookups; writes nothing and waits for no row lock.
 AUTHENTICATE: Final = """
 WITH found AS (
     SELECT k.tenant, k.api_key_id, k.user_id, k.usage_limit, k.last_used_at,
@@ -21,21 +20,8 @@ WITH found AS (
     WHERE k.api_key = %(digest)s
     ORDER BY refusal NULLS FIRST
     LIMIT 1
-), counted AS (
-    UPDATE api_keys k
-    SET usage_count = coalesce(k.usage_count, 0) + 1, last_used_at = now()
-    FROM found f
-    WHERE k.tenant = f.tenant AND k.api_key_id = f.api_key_id AND f.refusal IS NULL
-      AND f.usage_limit IS NOT NULL AND coalesce(k.usage_count, 0) < k.usage_limit
-    RETURNING k.api_key_id
 )
-SELECT f.tenant, f.api_key_id, f.user_id,
-       CASE
-           WHEN f.refusal IS NULL AND f.usage_limit IS NOT NULL
-                AND NOT EXISTS (SELECT FROM counted) THEN 'its usage limit is reached'
-           ELSE f.refusal
-       END AS refusal,
-       f.usage_limit IS NOT NULL AS has_usage_limit,
+SELECT f.tenant, f.api_key_id, f.user_id, f.refusal, f.usage_limit IS NOT NULL AS has_usage_limit,
        f.usage_limit IS NULL
            AND coalesce(f.last_used_at < now() - interval '1 minute', true) AS last_used_at_is_old,
        ARRAY(
@@ -48,11 +34,35 @@ SELECT f.tenant, f.api_key_id, f.user_id,
 FROM found f
 """
 
-# Sets `last_used_at`, at most once a minute for each key, whatever the number of processes.
+# Counts `uses` of a key with a usage limit, or as many as the limit allows; returns that number. It
+# waits for the row lock and reads the current count, so concurrent uses never exceed the limit.
+COUNT_USES: Final = """
+WITH current AS MATERIALIZED (
+    SELECT k.tenant, k.api_key_id,
+           least(%(uses)s, k.usage_limit - coalesce(k.usage_count, 0)) AS counted
+    FROM api_keys k
+    WHERE k.tenant = %(tenant)s AND k.api_key_id = %(api_key_id)s AND k.active
+      AND coalesce(k.usage_count, 0) < k.usage_limit
+    FOR NO KEY UPDATE
+)
+UPDATE api_keys k
+SET usage_count = coalesce(k.usage_count, 0) + c.counted, last_used_at = now()
+FROM current c
+WHERE k.tenant = c.tenant AND k.api_key_id = c.api_key_id
+RETURNING c.counted
+"""
+
+# Sets `last_used_at`, at most once a minute for each key, whatever the number of processes. Skips a
+# locked row.
 SET_LAST_USED_AT: Final = """
-UPDATE api_keys SET last_used_at = now()
-WHERE tenant = %(tenant)s AND api_key_id = %(api_key_id)s
-  AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+UPDATE api_keys k SET last_used_at = now()
+FROM (
+    SELECT tenant, api_key_id FROM api_keys
+    WHERE tenant = %(tenant)s AND api_key_id = %(api_key_id)s
+      AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+    FOR NO KEY UPDATE SKIP LOCKED
+) old
+WHERE k.tenant = old.tenant AND k.api_key_id = old.api_key_id
 """
 
 # Held until the transaction ends; a number that no other advisory lock is likely to use.

@@ -49,7 +49,41 @@ FROM automation_outbox
 GROUP BY kind
 """
 
-# The oldest dead letters. Reads the whole table.
+# For each kind: the age of the oldest waiting message, the number of dead letters up to a limit,
+# and the last delivery failure. O(1) in the backlog, under PLAN_WITH_INDEXES.
+STATUS: Final = """
+SELECT k.kind,
+       (
+           SELECT extract(epoch FROM clock_timestamp() - o.enqueued_at)::double precision
+           FROM automation_outbox o
+           WHERE o.kind = k.kind AND o.dead_at IS NULL
+           ORDER BY o.enqueued_at
+           LIMIT 1
+       ) AS oldest_age_s,
+       (
+           SELECT count(*) FROM (
+               SELECT FROM automation_outbox d
+               WHERE d.kind = k.kind AND d.dead_at IS NOT NULL
+               LIMIT %(dead_counted)s
+           ) dead
+       ) AS dead,
+       f.reason,
+       extract(epoch FROM clock_timestamp() - f.failed_at)::double precision AS failed_age_s
+FROM unnest(%(kinds)s::text[]) AS k (kind)
+LEFT JOIN automation_delivery_failures f ON f.kind = k.kind
+"""
+
+# Keeps the latest reason of each kind.
+NOTE_FAILURE: Final = """
+INSERT INTO automation_delivery_failures (kind, reason, failed_at)
+VALUES (%(kind)s, %(reason)s, clock_timestamp())
+ON CONFLICT (kind) DO UPDATE SET reason = excluded.reason, failed_at = excluded.failed_at
+"""
+
+# Deletes one row or none.
+CLEAR_FAILURE: Final = "DELETE FROM automation_delivery_failures WHERE kind = %(kind)s"
+
+# The oldest dead letters. Reads and sorts all dead letters.
 DEAD_LETTERS: Final = """
 SELECT tenant, id, kind, execution_id, attempt, body::text AS body, dead_reason AS reason
 FROM automation_outbox
@@ -58,7 +92,7 @@ ORDER BY dead_at, id
 LIMIT %(limit)s
 """
 
-# Makes every dead letter wait again. Reads the whole table.
+# Makes every dead letter wait again.
 REDRIVE: Final = """
 UPDATE automation_outbox SET dead_at = NULL, dead_reason = NULL WHERE dead_at IS NOT NULL
 """

@@ -4,7 +4,7 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Principal
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Principal
 from automation_retry.entrypoints.http.api import Api
 from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
 from automation_retry.entrypoints.http.executions.presenter import EXECUTIONS, ExecutionPresenter
@@ -44,17 +44,23 @@ class _Handlers:
     presenter: ExecutionPresenter
 
     async def retry(self, request: Request, principal: Principal) -> Response:
+        # Built before the commit, so that a failure here cannot follow one.
+        answers: list[Response] = []
+
+        def prepare(execution: Execution) -> None:
+            answers.append(JsonResponse(self.presenter.retried(execution)))
+
         keys = request.headers.getlist(IDEMPOTENCY_KEY)
         retried = await self.api.retry_execution(
             principal,
             request.path_params["execution_id"],
             request_id=context_of(request.scope).request_id,
             idempotency_key=", ".join(keys) if keys else None,
+            prepare=prepare,
         )
-        return JsonResponse(
-            self.presenter.retried(retried.execution),
-            headers=_REPLAYED if retried.replayed else None,
-        )
+        if retried.replayed:
+            return JsonResponse(self.presenter.retried(retried.execution), headers=_REPLAYED)
+        return answers[-1]
 
     async def get(self, request: Request, principal: Principal) -> Response:
         seen = await self.api.get_execution(principal, request.path_params["execution_id"])

@@ -1,16 +1,20 @@
 """The request id, the access log, and an answer to unexpected errors."""
 
+import asyncio
+import logging
 import traceback
 from time import perf_counter
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
-from structlog.typing import FilteringBoundLogger
 
+from automation_retry.adapters.log import log
+from automation_retry.application import StorageUnavailable
 from automation_retry.application.ports import NewId
 from automation_retry.domain import is_uuid
-from automation_retry.entrypoints.http.wire.errors import unexpected
+from automation_retry.entrypoints.http.wire.errors import answer_error, unexpected
 from automation_retry.entrypoints.http.wire.request_context import (
     RequestContext,
     open_context,
@@ -24,20 +28,19 @@ class AccessLog:
     """The outermost middleware.
 
     Each answer carries `X-Request-ID`, each request writes one line `request`, and an error that
-    has no row in the table becomes a 500 and a line `unexpected_error`.
+    has no row in the table becomes a 500 and a line `unexpected_error`. A request that is cut off
+    when the service stops is answered 503: what it wrote may have been committed.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        log: FilteringBoundLogger,
         new_id: NewId,
         quiet: frozenset[str] = frozenset(),
     ) -> None:
         """`quiet` are the routes whose successes are logged at debug."""
         self.app = app
-        self.log = log
         self.new_id = new_id
         self.quiet = quiet
 
@@ -59,17 +62,25 @@ class AccessLog:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except asyncio.CancelledError:
+            if context.status is not None:
+                raise
+            cut_off = StorageUnavailable("the service stopped before the answer")
+            answer = await answer_error(Request(scope), cut_off)
+            await answer(scope, receive, send_with_headers)
         except Exception as error:
-            self._log_unexpected(context, error)
+            # Renders the traceback itself: a renderer of `exc_info` may show locals.
+            log(
+                logging.ERROR,
+                "unexpected_error",
+                request_id=context.request_id,
+                traceback=frames(error),
+            )
             if context.status is not None:
                 raise
             await unexpected()(scope, receive, send_with_headers)
         finally:
             self._log_request(scope, context, perf_counter() - began)
-
-    def _log_unexpected(self, context: RequestContext, error: Exception) -> None:
-        """Renders the traceback itself: a renderer of `exc_info` may show locals."""
-        self.log.error("unexpected_error", request_id=context.request_id, traceback=frames(error))
 
     def _log_request(self, scope: Scope, context: RequestContext, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None)
@@ -86,11 +97,10 @@ class AccessLog:
         if is_uuid(execution_id):
             fields["execution_id"] = execution_id.lower()
         if context.status is None or context.status >= _SERVER_ERROR:
-            self.log.warning("request", **fields)
-        elif route in self.quiet:
-            self.log.debug("request", **fields)
+            level = logging.WARNING
         else:
-            self.log.info("request", **fields)
+            level = logging.DEBUG if route in self.quiet else logging.INFO
+        log(level, "request", **fields)
 
 
 def frames(error: BaseException) -> str:

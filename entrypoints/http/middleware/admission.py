@@ -1,15 +1,15 @@
+import logging
 from uuid import UUID
 
 from attrs import frozen
 from starlette.requests import Request
 from starlette.types import Scope
-from structlog.typing import FilteringBoundLogger
 
+from automation_retry.adapters.log import log
 from automation_retry.application import ApiKeyRequired, InvalidApiKey
 from automation_retry.application.ports import Authenticator, Authorizer
 from automation_retry.domain import Permission, Principal, is_uuid
 from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
-from automation_retry.entrypoints.http.middleware.request_body import discard_body
 from automation_retry.entrypoints.http.wire.errors import RateLimited
 from automation_retry.entrypoints.http.wire.request_context import context_of, header_values
 
@@ -18,16 +18,15 @@ from automation_retry.entrypoints.http.wire.request_context import context_of, h
 class Admission:
     """The checks before the handler of a protected route, in the order of the contract.
 
-    401, 429, 403, 413; what follows (400, 404, 409) is the use case's.
+    401, 429, 403; then comes the body (408, 413); what follows (400, 404, 409) is the use case's.
     """
 
     authenticator: Authenticator
     authorizer: Authorizer
     rate_limiter: RateLimiter
-    log: FilteringBoundLogger
 
     async def admit(self, request: Request, permission: Permission) -> Principal:
-        """The caller, who has `permission`. The body of a POST was read, and is ignored.
+        """The caller, who has `permission`.
 
         Once the key is known, every answer carries the headers of the rate limit.
 
@@ -36,7 +35,6 @@ class Admission:
             InvalidApiKey: the key is not valid, or not in the tenant of `x-tenant-id`.
             RateLimited: the key's bucket is empty, and the limit is enforced.
             PermissionDenied: the caller lacks the permission.
-            BodyTooLarge, BodyIncomplete: see `discard_body`.
             StorageUnavailable: the storage did not answer.
         """
         principal = await self.authenticator.authenticate(
@@ -45,8 +43,6 @@ class Admission:
         context_of(request.scope).principal = principal
         self._take_token(request.scope, principal)
         await self.authorizer.require(principal, permission)
-        if request.method == "POST":
-            await discard_body(request)
         return principal
 
     def _take_token(self, scope: Scope, principal: Principal) -> None:
@@ -62,7 +58,7 @@ class Admission:
                     self.rate_limiter.resets_at(allowance),
                 )
             if allowance.first_refusal:
-                self.log.warning("rate_limit_exceeded", enforced=False, **context.who())
+                log(logging.WARNING, "rate_limit_exceeded", enforced=False, **context.who())
 
 
 def _api_key(scope: Scope) -> str:

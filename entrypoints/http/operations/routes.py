@@ -30,9 +30,10 @@ class _Handlers:
 
     async def readyz(self, _: Request) -> Response:
         """Whether retries should be sent to this process."""
-        if problems := await self.readiness.problems():
-            raise NotReady(problems)
+        report = await self.readiness()
+        if report.problems:
+            raise NotReady(report.problems)
         data: dict[str, Any] = {"status": "ready"}
-        if warnings := await self.readiness.warnings():
-            data["warnings"] = warnings
+        if report.warnings:
+            data["warnings"] = report.warnings
         return JsonResponse({"data": data})

@@ -67,6 +67,20 @@ class BodyIncomplete(HttpError):
         super().__init__("Request body is incomplete")
 
 
+class BodyTimeout(HttpError):
+    """The body of the request did not arrive in time; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("Request body took too long")
+
+
+class CallerDisconnected(HttpError):
+    """The caller disconnected before the answer. The outcome of a commit is unknown."""
+
+    def __init__(self) -> None:
+        super().__init__("Client closed the request")
+
+
 class RateLimited(HttpError):
     """The API key's bucket is empty."""
 
@@ -139,6 +153,9 @@ ANSWERS: Mapping[type[Exception], Answer] = MappingProxyType(
         InvalidIdempotencyKey: Answer(400, "VALIDATION_ERROR"),
         IdempotencyKeyReused: Answer(422, "UNPROCESSABLE_ENTITY"),
         BodyIncomplete: Answer(400, "BAD_REQUEST"),
+        BodyTimeout: Answer(408, "REQUEST_TIMEOUT"),
+        # Appears only in the log; the status is that of nginx.
+        CallerDisconnected: Answer(499, "CLIENT_CLOSED_REQUEST"),
         BodyTooLarge: Answer(
             413, "PAYLOAD_TOO_LARGE", details=lambda error: {"limit_bytes": error.limit}
         ),

@@ -3,7 +3,10 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+
+import psycopg
 
 from automation_retry.adapters.embedded import EmbeddedPostgres
 from tests.adapters.embedded.accounts import ROOT
@@ -88,6 +91,33 @@ def test_a_statement_that_outlives_its_server_does_not_prevent_a_start(path: Pat
             os.kill(postgres.postmaster_pid, signal.SIGKILL)
 
             assert rows(postgres.start(), "SELECT 1") == [(1,)]
+
+
+def test_a_process_that_hears_nothing_does_not_prevent_a_start(path: Path) -> None:
+    """A backend of a dead server that is stopped, as by a debugger, is killed."""
+    postgres = EmbeddedPostgres(path)
+    with postgres as url, psycopg.connect(url) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGSTOP)
+        assert postgres.postmaster_pid is not None
+        os.kill(postgres.postmaster_pid, signal.SIGKILL)
+
+        assert rows(postgres.start(), "SELECT 1") == [(1,)]
+        with suppress(psycopg.OperationalError):  # its server is gone
+            connection.rollback()
+
+
+def test_a_process_that_hears_nothing_does_not_prevent_a_stop(path: Path) -> None:
+    """When its time is over the server is stopped as by a crash; committed data survive."""
+    postgres = EmbeddedPostgres(path)
+    url = postgres.start()
+    keep(url, "over a hard stop")
+    with psycopg.connect(url) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGSTOP)
+        postgres.stop(within_s=1)
+    assert postgres.postmaster_pid is None
+
+    with EmbeddedPostgres(path) as again:
+        assert ("over a hard stop",) in rows(again, "SELECT text FROM kept")
 
 
 def test_a_reused_process_id_does_not_prevent_a_start(path: Path) -> None:

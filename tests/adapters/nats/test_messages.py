@@ -17,6 +17,7 @@ from automation_retry.application import (
     RelayOutbox,
 )
 from automation_retry.application.ports import BrokerBundle
+from automation_retry.entrypoints.clock import utc_now
 from tests.adapters.nats.nats_streams import (
     EVENTS,
     JOBS,
@@ -139,7 +140,7 @@ async def test_a_message_that_is_too_large_for_the_server_blocks_no_other(
         commit(store, write)
     with running_nats("max_payload: 2000") as server:
         async with opened(server.url) as broker:
-            relay = RelayOutbox(MemoryOutbox(store), {kind: broker.broker})
+            relay = RelayOutbox(MemoryOutbox(store, utc_now), {kind: broker.broker})
 
             assert await relay(kind, 10) == Relayed(delivered=2, refused=1)
         if kind is MessageKind.JOB:

@@ -1,4 +1,4 @@
-"""A claim is O(batch), independent of the backlog, whatever the statistics say."""
+"""Claims and probes cost the same whatever waits, and whatever the statistics say."""
 
 from typing import LiteralString
 
@@ -19,7 +19,10 @@ SELECT pg_restore_relation_stats('schemaname', 'public', 'relname', 'automation_
 EXPLAIN: LiteralString = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
 
-@pytest.mark.parametrize(("pages", "rows"), [(0, -1), (0, 0), (300, 0), (1, 1), (300, 3000)])
+WRONG_AND_RIGHT = [(0, -1), (0, 0), (300, 0), (1, 1), (300, 3000)]
+
+
+@pytest.mark.parametrize(("pages", "rows"), WRONG_AND_RIGHT)
 def test_a_claim_and_its_acknowledgement_are_o_of_the_batch(
     database_url: str, pages: int, rows: int
 ) -> None:
@@ -38,6 +41,24 @@ def test_a_claim_and_its_acknowledgement_are_o_of_the_batch(
     assert removed
     assert pages_read(claimed) < 100
     assert pages_read(removed) < 100
+
+
+@pytest.mark.parametrize(("pages", "rows"), WRONG_AND_RIGHT)
+def test_a_probe_is_o_of_one(database_url: str, pages: int, rows: int) -> None:
+    """It reads a few pages when 3000 messages wait and 3000 are dead letters."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(FILL)
+        connection.execute("UPDATE automation_outbox SET dead_at = now(), dead_reason = 'no'")
+        connection.execute(FILL)
+        connection.execute(STATISTICS, {"pages": pages, "rows": rows})
+        connection.execute(sql.PLAN_WITH_INDEXES)
+        asked = {"kinds": ["job", "event"], "dead_counted": 100}
+        found = connection.execute(sql.STATUS, asked).fetchall()
+        probe = connection.execute(EXPLAIN + sql.STATUS, asked).fetchone()
+
+    assert [row[2] for row in found] == [100, 0]
+    assert probe
+    assert pages_read(probe) < 250
 
 
 def pages_read(explained: tuple[list[dict[str, dict[str, int]]], ...]) -> int:

@@ -107,8 +107,8 @@ async def test_an_unavailable_storage_fails_the_whole_batch() -> None:
     assert backend.batches == [[9], [1, -2]]
 
 
-async def test_a_cancelled_caller_delays_no_other() -> None:
-    """Its request runs all the same, and the others get their answers."""
+async def test_the_request_of_a_cancelled_caller_is_dropped() -> None:
+    """It has not begun, and nobody waits for it; the others get their answers."""
     backend = Backend()
     run = coalescer(backend)
     [first] = await requested(run, 9)
@@ -117,9 +117,75 @@ async def test_a_cancelled_caller_delays_no_other() -> None:
     backend.open.set()
 
     assert [await first, await other] == [18, 4]
-    assert backend.batches == [[9], [1, 2]]
+    assert backend.batches == [[9], [2]]
     with pytest.raises(asyncio.CancelledError):
         await cancelled
+
+
+async def test_a_cancelled_caller_in_a_batch_delays_no_other() -> None:
+    """The batch is run to its end, and the others get their answers."""
+    gates = {9: asyncio.Event(), 1: asyncio.Event()}
+    ended = list[Sequence[int]]()
+
+    async def double(numbers: Sequence[int]) -> Sequence[int]:
+        await gates[numbers[0]].wait()
+        ended.append(numbers)
+        return [number * 2 for number in numbers]
+
+    run: Coalescer[int, int] = Coalescer(double, lambda number: [number])
+    [first] = await requested(run, 9)
+    [cancelled, other] = await requested(run, 1, 2)
+    gates[9].set()
+    await first
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    gates[1].set()
+
+    assert await other == 4
+    assert ended == [[9], [1, 2]]
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+
+
+async def test_nobody_waits_behind_a_batch_that_hangs() -> None:
+    """Others run beside it after a while; it never ends, and they are all answered."""
+    backend = Backend()
+    hung = asyncio.Event()
+
+    async def double(numbers: Sequence[int]) -> Sequence[int]:
+        if 9 in numbers:
+            await hung.wait()
+        return await backend.double(numbers)
+
+    backend.open.set()
+    run: Coalescer[int, int] = Coalescer(double, lambda number: [number])
+    [first] = await requested(run, 9)
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*await requested(run, 1, 2))
+        later = await run(3)
+
+    assert (answers, later) == ([2, 4], 6)
+    assert backend.batches[0] == [1, 2]
+    assert not first.done()
+    hung.set()
+    assert await first == 18
+
+
+async def test_batches_that_hang_do_not_multiply() -> None:
+    """Each takes a connection, and some must be left for what does not hang."""
+    backend = Backend()
+    run = coalescer(backend)
+    tasks = [*await requested(run, 1)]
+    async with asyncio.timeout(10):
+        while len(backend.batches) < 3:
+            tasks += await requested(run, len(tasks) + 1)
+            await asyncio.sleep(0.05)
+    tasks += await requested(run, 1000)
+    await asyncio.sleep(0.9)  # longer than a batch is waited for
+
+    assert len(backend.batches) == 3
+    backend.open.set()
+    assert len(await asyncio.gather(*tasks)) == len(tasks)
 
 
 async def test_it_runs_immediately_again_after_having_been_idle() -> None:

@@ -12,7 +12,13 @@ from automation_retry.entrypoints.lifecycle import migrate_database, open_contai
 from automation_retry.entrypoints.settings import Settings, read_settings
 from tests.support.world import EXECUTIONS, running_service
 
-OURS = ["0001_identity", "0002_executions", "0003_idempotency_keys", "0004_outbox_key"]
+OURS = [
+    "0001_identity",
+    "0002_executions",
+    "0003_idempotency_keys",
+    "0004_outbox_key",
+    "0005_delivery_status",
+]
 
 # As AlgaPSA creates them: with foreign keys, and with columns that this service does not know.
 ALGAPSA: LiteralString = """
@@ -113,7 +119,7 @@ async def test_an_empty_database_gets_everything_once(empty_database_url: str) -
     second = await migrate_database(settings)
 
     async with open_container(settings) as container:
-        assert await container.readiness().problems() == []
+        assert not (await container.readiness()()).problems
     assert first == [*OURS, "procrastinate"]
     assert second == []
 
@@ -131,7 +137,7 @@ async def test_several_processes_may_migrate_at_once(empty_database_url: str) ->
 async def test_a_database_that_is_not_migrated_is_not_ready(empty_database_url: str) -> None:
     """Readiness names what is missing and the command that creates it."""
     async with open_container(settings_for(empty_database_url)) as container:
-        problems = await container.readiness().problems()
+        problems = (await container.readiness()()).problems
 
     assert problems == [
         (f"The database lacks {', '.join(OURS)}, procrastinate; run `automation-retry migrate`.")

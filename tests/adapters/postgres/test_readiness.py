@@ -1,10 +1,13 @@
 """A PostgreSQL that may lose what it acknowledged is refused."""
 
+import asyncio
+from typing import LiteralString
+
 import psycopg
 import pytest
 
 from tests.support.postgres_server import PostgresServer
-from tests.support.world import World
+from tests.support.world import World, running_service
 
 
 async def test_a_durable_migrated_database_is_ready(postgres_world: World) -> None:
@@ -36,6 +39,44 @@ async def test_asynchronous_commit_is_refused(
 
     assert answer.status_code == 503
     assert answer.json()["error"]["details"] == {"problems": [_PROBLEM]}
+    assert (await postgres_world.client.get("/readyz")).status_code == 200
+
+
+async def test_sessions_from_before_a_setting_was_mended_are_replaced(
+    postgres_server: PostgresServer, database_url: str
+) -> None:
+    """Ready again by itself, when no session is left that began with the wrong setting."""
+    with psycopg.connect(database_url) as connection:
+        name = connection.info.dbname
+    postgres_server.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    variables = {"DATABASE_URL": database_url, "AUTOMATION_RETRY_RELAY": "false"}
+    async with running_service(variables) as world, asyncio.timeout(30):
+        before = await world.client.get("/readyz")
+        postgres_server.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit')
+        while (await world.client.get("/readyz")).status_code != 200:
+            pass
+
+    assert before.status_code == 503
+
+
+_CONNECTIONS: LiteralString = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+async def test_a_probe_needs_no_connection_of_its_own(
+    postgres_world: World, database_url: str
+) -> None:
+    """So a server without a free connection does not make a service unready that has some."""
+    await postgres_world.client.get("/readyz")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        before = set(connection.execute(_CONNECTIONS))
+        answers = await asyncio.gather(*[postgres_world.client.get("/readyz") for _ in range(20)])
+        after = set(connection.execute(_CONNECTIONS))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert after <= before
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])

@@ -12,6 +12,7 @@ from automation_retry.adapters.memory import MemoryStore
 from automation_retry.adapters.memory.outbox import MemoryOutbox
 from automation_retry.application import MessageKind, MessageRefused, Relayed, RelayOutbox
 from automation_retry.application.ports import BrokerBundle
+from automation_retry.entrypoints.clock import utc_now
 from tests.adapters.redis.redis_streams import EVENTS, JOBS, bodies, client, entries, opened
 from tests.support.envelopes import envelope, json_body, send
 from tests.support.factories import NOON, a_failed_execution, a_job, a_retry_write, an_event
@@ -184,7 +185,7 @@ async def test_a_message_that_is_too_large_blocks_no_other(
         write = a_retry_write(a_failed_execution(), request_id=request_id)
         store.overwrite(write.failed)
         commit(store, write)
-    relay = RelayOutbox(MemoryOutbox(store), {kind: broker.broker})
+    relay = RelayOutbox(MemoryOutbox(store, utc_now), {kind: broker.broker})
 
     assert await relay(kind, 10) == Relayed(delivered=2, refused=1)
     if kind is MessageKind.JOB:

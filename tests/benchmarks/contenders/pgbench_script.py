@@ -84,6 +84,10 @@ class RecordingDatabase(Database):
         super().__init__(url)
         self.executed: list[Executed] = []
 
+    async def fetch(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[DictRow]:
+        self.executed.append(Executed(statement, parameters))
+        return await super().fetch(statement, parameters)
+
     async def fetch_once(
         self, statement: LiteralString, parameters: Mapping[str, Any]
     ) -> list[DictRow]:

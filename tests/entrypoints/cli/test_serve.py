@@ -33,6 +33,7 @@ def test_a_new_database_is_ready_after_three_commands(empty_database_url: str) -
         "applied 0002_executions",
         "applied 0003_idempotency_keys",
         "applied 0004_outbox_key",
+        "applied 0005_delivery_status",
         "applied procrastinate",
     ]
     assert again.stdout == "up to date\n"

@@ -15,6 +15,7 @@ from automation_retry.application import (
     CheckReadiness,
     GetExecution,
     ListFailedAttempts,
+    MessageKind,
     RetryExecution,
 )
 from automation_retry.application.ports import Authenticator, Directory, Storage
@@ -93,7 +94,13 @@ def new_api(storage: Storage, *, enforce: bool = False) -> Api:
         get_execution=GetExecution(authorizer, storage.executions),
         list_failed_attempts=ListFailedAttempts(authorizer, storage.executions),
         readiness=CheckReadiness(
-            storage.readiness, [storage.schema], storage.outbox, storage.readiness
+            storage=storage.readiness,
+            schemas=[storage.schema],
+            outbox=storage.outbox,
+            worker=storage.readiness,
+            brokers=dict.fromkeys(MessageKind, "memory"),
+            delivers=True,
+            warn_after_s=60,
         ),
         rate_limiter=RateLimiter(enforce=enforce, monotonic_ns=monotonic_ns, clock=_now),
         new_id=uuid4,

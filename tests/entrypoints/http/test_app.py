@@ -1,6 +1,7 @@
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 from tests.entrypoints.http.conftest import EXECUTIONS, Service
 
@@ -232,3 +233,16 @@ async def test_a_head_is_a_get_without_a_body(service: Service) -> None:
     answer = await service.client.head(service.link, headers={"x-api-key": service.key})
 
     assert answer.status_code == 200
+
+
+async def test_an_execution_that_cannot_be_answered_is_not_retried(service: Service) -> None:
+    """The answer is built before the commit: 500 means that nothing was written."""
+    unanswerable = evolve(service.failed, trigger_data={"not JSON": 1j})
+    service.store.overwrite(unanswerable)
+
+    answer = await service.client.post(f"{service.link}/retry", headers={"x-api-key": service.key})
+
+    ids = unanswerable.tenant, unanswerable.execution_id
+    assert answer.status_code == 500
+    assert service.store.execution(*ids) == unanswerable
+    assert service.store.failed_attempts(*ids) == []

@@ -26,7 +26,9 @@ from automation_retry.domain import (
 from automation_retry.entrypoints.http.wire.errors import (
     ANSWERS,
     BodyIncomplete,
+    BodyTimeout,
     BodyTooLarge,
+    CallerDisconnected,
     HttpError,
     InvalidQuery,
     MethodNotAllowed,
@@ -92,6 +94,8 @@ ROWS = [
         [{"parameter": "limit", "expected": "one whole number from 1 to 100"}],
         [],
     ),
+    (CallerDisconnected(), 499, "CLIENT_CLOSED_REQUEST", "Client closed the request", None, []),
+    (BodyTimeout(), 408, "REQUEST_TIMEOUT", "Request body took too long", None, []),
     (BodyIncomplete(), 400, "BAD_REQUEST", "Request body is incomplete", None, []),
     (
         BodyTooLarge(1024),

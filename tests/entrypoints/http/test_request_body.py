@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -5,9 +6,18 @@ import pytest
 from starlette.requests import Request
 
 from automation_retry.entrypoints.http.middleware.request_body import MAX_BODY_BYTES, discard_body
-from automation_retry.entrypoints.http.wire.errors import BodyIncomplete, BodyTooLarge
+from automation_retry.entrypoints.http.wire.errors import (
+    BodyIncomplete,
+    BodyTimeout,
+    BodyTooLarge,
+)
 
 CHUNKED = (b"transfer-encoding", b"chunked")
+
+
+def later() -> float:
+    """A deadline that no test reaches."""
+    return asyncio.get_running_loop().time() + 60
 
 
 def announced(size: int | str) -> tuple[bytes, bytes]:
@@ -30,7 +40,7 @@ def a_request(headers: Iterable[tuple[bytes, bytes]], chunks: Sequence[bytes | N
 @pytest.mark.parametrize("headers", [[], [announced(0)]])
 async def test_without_a_body_nothing_is_awaited(headers: list[tuple[bytes, bytes]]) -> None:
     """There is no chunk to receive here: waiting for one would fail."""
-    await discard_body(a_request(headers, []))
+    await discard_body(a_request(headers, []), later())
 
 
 @pytest.mark.parametrize("headers", [[CHUNKED], [announced(MAX_BODY_BYTES)]])
@@ -38,14 +48,14 @@ async def test_a_body_of_the_limit_passes(headers: list[tuple[bytes, bytes]]) ->
     """1 MiB is not beyond 1 MiB."""
     half = bytes(MAX_BODY_BYTES // 2)
 
-    await discard_body(a_request(headers, [half, b"", half, b""]))
+    await discard_body(a_request(headers, [half, b"", half, b""]), later())
 
 
 @pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, "9" * 5000, "00001048577"])
 async def test_a_body_that_announces_too_much_is_refused_unread(size: int | str) -> None:
     """The caller need not send it."""
     with pytest.raises(BodyTooLarge):
-        await discard_body(a_request([announced(size)], []))
+        await discard_body(a_request([announced(size)], []), later())
 
 
 async def test_a_chunked_body_is_refused_when_it_becomes_too_large() -> None:
@@ -53,10 +63,22 @@ async def test_a_chunked_body_is_refused_when_it_becomes_too_large() -> None:
     request = a_request([CHUNKED], [bytes(MAX_BODY_BYTES), b"x", b"never read"])
 
     with pytest.raises(BodyTooLarge):
-        await discard_body(request)
+        await discard_body(request, later())
 
 
 async def test_a_body_cut_off_by_a_disconnect_is_refused() -> None:
     """An incomplete request is not acted upon."""
     with pytest.raises(BodyIncomplete):
-        await discard_body(a_request([announced(10)], [b"12345", None]))
+        await discard_body(a_request([announced(10)], [b"12345", None]), later())
+
+
+async def test_a_body_that_stops_coming_is_refused_at_the_deadline() -> None:
+    """The wait for the rest is part of what the request may take."""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    request = Request({"type": "http", "headers": [announced(10)]}, receive)
+    with pytest.raises(BodyTimeout):
+        await discard_body(request, asyncio.get_running_loop().time() + 0.01)

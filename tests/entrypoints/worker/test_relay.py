@@ -10,6 +10,7 @@ from automation_retry.adapters.memory import MemoryStore
 from automation_retry.adapters.memory.outbox import MemoryOutbox
 from automation_retry.application import BrokerUnavailable, Message, MessageKind, RelayOutbox
 from automation_retry.application.ports import Broker
+from automation_retry.entrypoints.clock import utc_now
 from automation_retry.entrypoints.worker import RelayLoop, Supervisor, WakeUp
 from tests.entrypoints.worker.broken_log import broken_log
 from tests.support.factories import RetryWrite, a_failed_execution, a_retry_write
@@ -46,7 +47,9 @@ class Setting:
     supervisor: Supervisor = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        relay_outbox = RelayOutbox(MemoryOutbox(self.store), {MessageKind.JOB: self.broker})
+        relay_outbox = RelayOutbox(
+            MemoryOutbox(self.store, utc_now), {MessageKind.JOB: self.broker}
+        )
         loop = RelayLoop(
             MessageKind.JOB,
             relay_outbox,
