@@ -14,6 +14,7 @@ from automation_retry.adapters.postgres.lock_waits import LockWaits
 from automation_retry.adapters.postgres.rows import answer_records, change_records, message_records
 from automation_retry.adapters.postgres.sql import unit_of_work as sql
 from automation_retry.adapters.staging import Staged
+from automation_retry.application import StorageUnavailable
 
 
 def _conflict_keys(staged: Staged) -> Iterator[Hashable]:
@@ -45,17 +46,33 @@ class GroupCommit:
             StorageUnavailable: the outcome is unknown, all or nothing.
         """
         try:
-            if len(staged.retries) == 1 and not await self._commit_unlocked(staged):
-                return frozenset()
-            # The execution was changed, or it is only locked: wait for the lock, but outside the
-            # group. A unit of work of several executions always commits by itself: it would gain
-            # nothing from sharing, and delay the others.
+            if len(staged.retries) == 1:
+                if not await self._commit_unlocked(staged):
+                    return frozenset()
+                # The execution was changed, or it is only locked: wait for the lock, but outside
+                # the group.
+            elif (lost := await self._commit_several(staged)) is not None:
+                return lost
             async with self._lock_waits.turn(_rows(staged)):
                 [lost] = await self._write(sql.COMMIT_WAITING, [staged])
         except psycopg.errors.UniqueViolation as error:
             if error.diag.constraint_name == sql.ANSWER_EXISTS:
                 return frozenset(retry.execution.execution_id for retry in staged.retries)
             raise ValueError(f"an attempt exists already: {error.diag.constraint_name}") from error
+        return lost
+
+    async def _commit_several(self, staged: Staged) -> frozenset[UUID] | None:
+        """The ids of the executions that lost; None, and nothing is written, if one is locked.
+
+        Such a unit of work commits by itself: it would gain nothing from sharing a statement, and
+        delay the others.
+        """
+        try:
+            [lost] = await self._write(sql.COMMIT_NOWAIT, [staged])
+        except StorageUnavailable as unavailable:
+            if isinstance(unavailable.__cause__, psycopg.errors.LockNotAvailable):
+                return None
+            raise
         return lost
 
     async def _write(

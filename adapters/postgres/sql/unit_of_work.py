@@ -88,5 +88,10 @@ COMMIT: Final = COMMIT_WAITING.replace(
     "FOR NO KEY UPDATE OF e", "FOR NO KEY UPDATE OF e SKIP LOCKED"
 )
 
+# The same, but an error (SQLSTATE 55P03) if an execution is locked; then nothing is written.
+COMMIT_NOWAIT: Final = COMMIT_WAITING.replace(
+    "FOR NO KEY UPDATE OF e", "FOR NO KEY UPDATE OF e NOWAIT"
+)
+
 # The constraint that a commit violates when another one wrote an answer for the same key.
 ANSWER_EXISTS: Final = "automation_idempotency_keys_pkey"
