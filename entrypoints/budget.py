@@ -16,7 +16,7 @@ def _over() -> StorageUnavailable:
 
 @frozen
 class RequestTime:
-    """The duration of requests over HTTP and of calls in process; a `Budget` when called."""
+    """The time limit of requests over HTTP and of calls in process; it is a `Budget`."""
 
     seconds: float
     _limits: TimeLimits = field(factory=TimeLimits)

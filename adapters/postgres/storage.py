@@ -23,7 +23,7 @@ def postgres_storage(
     on_commit: Callable[[], None] = lambda: None,
     unit_of_work: type[PostgresUnitOfWork] = PostgresUnitOfWork,
 ) -> Storage:
-    """A storage in that PostgreSQL.
+    """A storage in the PostgreSQL of `database`.
 
     `on_commit` is called after each commit that wrote messages.
     """

@@ -147,3 +147,11 @@ async def test_all_who_ask_at_once_share_one_answer() -> None:
 
     assert {id(report) for report in reports} == {id(reports[0])}
     assert (together, storage.asked) == (1, 2)
+
+
+async def test_a_check_that_hangs_is_a_problem() -> None:
+    """A probe gets an answer while something behind the ports gives none."""
+    async with asyncio.timeout(30):
+        report = await checking(MemoryStore(), storage=Probed())()
+
+    assert report.problems == ["The database does not answer."]

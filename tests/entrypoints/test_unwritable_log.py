@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -86,6 +87,7 @@ def test_standard_error_that_is_closed_is_no_connection(database_url: str) -> No
     """No socket gets its number, so no line of the log is sent to a database or a client."""
     key, executions = a_tenant(database_url, 3)
     with serving(database_url, None) as (process, base):
+        assert Path(f"/proc/{process.pid}/fd/2").readlink() == Path(os.devnull)
         answers = [retry(base, key, one) for one in executions]
         await_delivery(database_url, executions)
         process.send_signal(signal.SIGTERM)
