@@ -1,7 +1,7 @@
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, LiteralString
 
-from attrs import frozen
+from attrs import field, frozen
 
 from automation_retry.adapters.storage_kind import StorageKind
 from automation_retry.application import MessageKind
@@ -15,6 +15,13 @@ class BrokerType:
     name: str
     storages: frozenset[StorageKind]
     """Those that it works with."""
+    kinds: frozenset[MessageKind] = frozenset(MessageKind)
+    """Those that it can carry."""
+    discards: bool = False
+    """Whether units of work need not write its messages at all."""
+    hand_over: Mapping[MessageKind, LiteralString] = field(factory=dict)
+    """For a broker in the storage's own PostgreSQL: queries by which a commit hands messages over
+    itself. They read the relation `message (kind text, body jsonb)`."""
     variables: type[Any] | None = None
     """The environment variables that it reads, as a class of environ-config; None for none."""
     driver: str | None = None

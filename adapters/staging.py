@@ -1,7 +1,7 @@
 """What is common to the units of work of all storages: they stage in memory, then write at once."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -9,14 +9,21 @@ from uuid import UUID
 from attrs import define, field, frozen
 
 from automation_retry.adapters.wire.messages import event_message, job_message
-from automation_retry.application import ExecutionJob, IdempotencyKey, Message, RetriedEvent
+from automation_retry.application import (
+    ExecutionJob,
+    IdempotencyKey,
+    Message,
+    MessageKind,
+    RetriedEvent,
+)
 from automation_retry.application.ports import (
+    CommitOutcome,
     EventBus,
     ExecutionQueue,
     ExecutionRepository,
     UnitOfWork,
 )
-from automation_retry.domain import Execution, Retry
+from automation_retry.domain import Retry
 
 
 @frozen
@@ -25,20 +32,33 @@ class Staged:
 
     retries: Sequence[Retry]
     messages: Sequence[Message]
-    answers: Mapping[IdempotencyKey, Execution]
+    keys: Mapping[IdempotencyKey, UUID]
+    """The execution whose answer each of them keeps."""
+
+
+@frozen
+class Written:
+    """What a storage wrote of a unit of work."""
+
+    outcome: CommitOutcome
+    in_outbox: bool
+    """Whether messages wait in the outbox now."""
 
 
 @define(eq=False)
 class StagedMessages(ExecutionQueue, EventBus):
-    """Collects the envelopes of the staged jobs and events."""
+    """Collects the envelopes of the staged jobs and events; drops kinds that no broker carries."""
 
+    _kinds: Collection[MessageKind] = frozenset(MessageKind)
     messages: list[Message] = field(init=False, factory=list)
 
     def enqueue(self, job: ExecutionJob) -> None:
-        self.messages.append(job_message(job))
+        if MessageKind.JOB in self._kinds:
+            self.messages.append(job_message(job))
 
     def publish(self, event: RetriedEvent) -> None:
-        self.messages.append(event_message(event))
+        if MessageKind.EVENT in self._kinds:
+            self.messages.append(event_message(event))
 
 
 class StagingUnitOfWork(UnitOfWork):
@@ -47,16 +67,25 @@ class StagingUnitOfWork(UnitOfWork):
     queue: StagedMessages
     events: StagedMessages
 
-    def __init__(self, executions: ExecutionRepository, on_commit: Callable[[], None]) -> None:
-        """`on_commit` is called after each commit that wrote messages."""
+    def __init__(
+        self,
+        executions: ExecutionRepository,
+        on_commit: Callable[[], None],
+        kinds: Collection[MessageKind] = frozenset(MessageKind),
+    ) -> None:
+        """`on_commit` is called after each commit that left messages in the outbox.
+
+        `kinds` are those that a broker carries.
+        """
         self.executions = executions
         self._on_commit = on_commit
+        self._kinds = kinds
         self._reset()
 
     def _reset(self) -> None:
         self._retries: list[Retry] = []
-        self._answers: dict[IdempotencyKey, Execution] = {}
-        self.queue = self.events = StagedMessages()
+        self._keys: dict[IdempotencyKey, UUID] = {}
+        self.queue = self.events = StagedMessages(self._kinds)
 
     async def __aenter__(self) -> Self:
         self._reset()
@@ -73,16 +102,16 @@ class StagingUnitOfWork(UnitOfWork):
     def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
         self._retries.append(retry)
         if key:
-            self._answers[key] = retry.execution
+            self._keys[key] = retry.execution.execution_id
 
-    async def commit(self) -> frozenset[UUID]:
-        staged = Staged(self._retries, self.queue.messages, self._answers)
-        lost = await self._write(staged)
+    async def commit(self) -> CommitOutcome:
+        staged = Staged(self._retries, self.queue.messages, self._keys)
+        written = await self._write(staged)
         self._reset()
-        if len(lost) < len(staged.retries):
+        if written.in_outbox:
             self._on_commit()
-        return lost
+        return written.outcome
 
     @abstractmethod
-    async def _write(self, staged: Staged) -> frozenset[UUID]:
+    async def _write(self, staged: Staged) -> Written:
         """Writes all that is staged at once; promises and errors are those of `commit`."""

@@ -3,6 +3,7 @@
 from automation_retry.application.errors import (
     ApiKeyRequired,
     ApplicationError,
+    AttemptArchived,
     BrokerUnavailable,
     DeliveryError,
     ExecutionNotFound,
@@ -11,6 +12,9 @@ from automation_retry.application.errors import (
     InvalidIdempotencyKey,
     MessageRefused,
     RetryConflict,
+    RetryNotStored,
+    SchemaRefused,
+    StorageFailed,
     StorageUnavailable,
 )
 from automation_retry.application.executions import (
@@ -30,6 +34,7 @@ from automation_retry.application.paging import Page, PageRequest
 __all__ = [
     "ApiKeyRequired",
     "ApplicationError",
+    "AttemptArchived",
     "BrokerUnavailable",
     "CheckReadiness",
     "DeliveryError",
@@ -54,5 +59,8 @@ __all__ = [
     "RetriedEvent",
     "RetryConflict",
     "RetryExecution",
+    "RetryNotStored",
+    "SchemaRefused",
+    "StorageFailed",
     "StorageUnavailable",
 ]

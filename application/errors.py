@@ -1,5 +1,6 @@
 """Errors outside the domain's rules. Each carries its data and writes its own message."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 
@@ -63,6 +64,54 @@ class StorageUnavailable(ApplicationError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__("The service is temporarily unavailable")
+
+
+class StorageFailed(ApplicationError):
+    """The storage refused a statement for good, as because of a trigger; nothing was written.
+
+    The reason quotes nothing that is stored.
+    """
+
+    def __init__(self, reason: str, functions: Sequence[str] = ()) -> None:
+        self.reason = reason
+        self.functions = functions
+        """The functions in the storage that refused it, the innermost first."""
+        super().__init__(f"The storage refused a statement: {reason}")
+
+
+class SchemaRefused(Exception):
+    """The database cannot be migrated as it is; nothing was applied.
+
+    Each problem is a sentence that says what would help.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = problems
+        super().__init__(" ".join(problems))
+
+
+class RetryNotStored(ApplicationError):
+    """Something in the database, as a trigger or a rule, discarded the update of the execution.
+
+    Nothing was written.
+    """
+
+    def __init__(self, execution_id: UUID) -> None:
+        self.execution_id = execution_id
+        super().__init__(
+            f"The update of execution {execution_id} was discarded, as by a trigger or a rule on "
+            "automation_executions"
+        )
+
+
+class AttemptArchived(Exception):
+    """A unit of work used the number of an attempt that is archived already; nothing was written.
+
+    Somebody set `retry_count` back. Use cases go on with the next free number.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("An attempt of this number is archived already")
 
 
 class DeliveryError(Exception):

@@ -3,27 +3,19 @@
 Fields and names are those of AlgaPSA's table `automation_executions`, plus `retry_count`.
 """
 
-import math
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from enum import Enum
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from attrs import Attribute, evolve, field, frozen
-from attrs.validators import ge, instance_of
+from attrs import evolve, field, frozen
+from attrs.validators import instance_of
 
-from automation_retry.domain.errors import ExecutionNotFailed
-from automation_retry.domain.execution_status import ExecutionStatus
+from automation_retry.domain import payload, validators
+from automation_retry.domain.errors import ExecutionNotFailed, UnreadableExecution
+from automation_retry.domain.execution_status import ExecutionStatus, UnknownStatus
+from automation_retry.domain.payload import ExecutionLog, Json
 from automation_retry.domain.principal import Principal
-
-
-class LogLevel(Enum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARN = "warn"
-    ERROR = "error"
-
+from automation_retry.domain.validators import MAX_RETRY_COUNT
 
 CLEARED: Final = (
     "started_at",
@@ -37,74 +29,7 @@ CLEARED: Final = (
 )
 """The fields that a retry resets; the archived `FailedAttempt` keeps their old values."""
 
-
-# Plain functions, because they run for every field of every execution: attrs' own validators,
-# combined in lists, take several times as long as the rest of the construction.
-def _moment(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    if not isinstance(value, datetime):
-        raise TypeError(f"{attribute.name} must be a datetime, got {value!r}")
-    if value.tzinfo is not UTC and value.utcoffset() is None:
-        raise ValueError(f"{attribute.name} must carry a time zone, got {value!r}")
-
-
-def _moment_or_none(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not None:
-        _moment(instance, attribute, value)
-
-
-def _whole(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{attribute.name} must be a whole number, got {value!r}")
-
-
-def _whole_or_none(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not None:
-        _whole(instance, attribute, value)
-
-
-def _count(instance: object, attribute: "Attribute[Any]", value: int) -> None:
-    _whole(instance, attribute, value)
-    if value < 0:
-        raise ValueError(f"{attribute.name} must not be negative, got {value!r}")
-
-
-def _duration(_instance: object, attribute: "Attribute[Any]", value: float | None) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{attribute.name} must be a number of ms from 0, got {value!r}")
-
-
-def _text(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be text, got {value!r}")
-
-
-def _mapping(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    # dict first: an isinstance check against an abstract class takes ten times as long.
-    if not isinstance(value, dict | Mapping):
-        raise TypeError(f"{attribute.name} must be a mapping, got {value!r}")
-
-
-def _entries(_instance: object, attribute: "Attribute[Any]", value: "tuple[LogEntry, ...]") -> None:
-    for entry in value:
-        if not isinstance(entry, LogEntry):
-            raise TypeError(f"{attribute.name} must be log entries, got {entry!r}")
-
-
-def _as_tuple(entries: "Iterable[LogEntry]") -> "tuple[LogEntry, ...]":
-    return tuple(entries)
-
-
-@frozen(kw_only=True)
-class LogEntry:
-    """One entry of an execution's log."""
-
-    timestamp: datetime | None = field(default=None, validator=_moment_or_none)
-    level: LogLevel = field(validator=instance_of(LogLevel))
-    message: str = field(validator=instance_of(str))
-    action_index: int | None = field(default=None, validator=_whole_or_none)
-    metadata: Mapping[str, Any] | None = None
+PAYLOADS: Final = ("trigger_data", "execution_context", "logs")
 
 
 @frozen(kw_only=True)
@@ -113,20 +38,24 @@ class FailedAttempt:
 
     tenant: UUID
     execution_id: UUID
-    attempt: int = field(validator=[_whole, ge(1)])
+    attempt: int = field(validator=validators.attempt)
     """Counts from 1; equals the execution's `retry_count` after this retry."""
-    retried_at: datetime = field(validator=_moment)
+    retried_at: datetime = field(validator=validators.moment)
     retried_by: UUID
     api_key_id: UUID | None = None
     request_id: str | None = None
-    started_at: datetime = field(validator=_moment)
-    completed_at: datetime | None = field(default=None, validator=_moment_or_none)
-    duration_ms: float | None = field(default=None, validator=_duration)
-    actions_successful: int = field(validator=_count)
-    actions_failed: int = field(validator=_count)
-    error_message: str | None = field(default=None, validator=_text)
-    error_stack: str | None = field(default=None, validator=_text)
+    started_at: datetime | None = field(validator=validators.moment_or_none)
+    completed_at: datetime | None = field(default=None, validator=validators.moment_or_none)
+    duration_ms: float | None = field(default=None, validator=validators.duration)
+    actions_successful: int | None = field(validator=validators.count_or_none)
+    actions_failed: int | None = field(validator=validators.count_or_none)
+    error_message: str | None = field(default=None, validator=validators.text_or_none)
+    error_stack: str | None = field(default=None, validator=validators.text_or_none)
     failed_action_index: int | None = None
+    truncated: frozenset[str] = frozenset()
+    """Fields that were left out because of their size; they are None here."""
+    unreadable: frozenset[str] = frozenset()
+    """Fields whose archived values are out of range, as an infinite time; they are None here."""
 
 
 @frozen(kw_only=True)
@@ -148,6 +77,7 @@ class ExecutionRetried:
 class Retry:
     """The outcome of `Execution.retry`: the new state, the archived run and the event."""
 
+    before: "Execution"
     execution: "Execution"
     failed_attempt: FailedAttempt
     event: ExecutionRetried
@@ -155,48 +85,62 @@ class Retry:
 
 @frozen(kw_only=True)
 class Execution:
-    """One run of an automation rule. Times are aware; `duration_ms` is in milliseconds."""
+    """One run of an automation rule. Times are aware; `duration_ms` is in milliseconds.
+
+    Other programs write executions as well, so what is optional may be missing, and payloads hold
+    whatever JSON holds. Only what a retry decides on has been checked: ids, status, `retry_count`.
+    """
 
     tenant: UUID = field(validator=instance_of(UUID))
     execution_id: UUID = field(validator=instance_of(UUID))
     automation_rule_id: UUID = field(validator=instance_of(UUID))
-    status: ExecutionStatus = field(validator=instance_of(ExecutionStatus))
-    started_at: datetime = field(validator=_moment)
-    completed_at: datetime | None = field(default=None, validator=_moment_or_none)
-    duration_ms: float | None = field(default=None, validator=_duration)
-    actions_total: int = field(validator=_count)
-    actions_successful: int = field(default=0, validator=_count)
-    actions_failed: int = field(default=0, validator=_count)
-    error_message: str | None = field(default=None, validator=_text)
-    error_stack: str | None = field(default=None, validator=_text)
-    failed_action_index: int | None = field(default=None, validator=_whole_or_none)
-    trigger_data: Mapping[str, Any] = field(factory=dict, validator=_mapping)
-    execution_context: Mapping[str, Any] = field(factory=dict, validator=_mapping)
-    logs: tuple[LogEntry, ...] = field(default=(), converter=_as_tuple, validator=_entries)
-    retry_count: int = field(default=0, validator=_count)
+    status: ExecutionStatus | UnknownStatus = field(
+        validator=instance_of((ExecutionStatus, UnknownStatus))
+    )
+    started_at: datetime | None = field(validator=validators.moment_or_none)
+    completed_at: datetime | None = field(default=None, validator=validators.moment_or_none)
+    duration_ms: float | None = field(default=None, validator=validators.duration)
+    actions_total: int = field(validator=validators.count)
+    actions_successful: int = field(default=0, validator=validators.count)
+    actions_failed: int = field(default=0, validator=validators.count)
+    error_message: str | None = field(default=None, validator=validators.text_or_none)
+    error_stack: str | None = field(default=None, validator=validators.text_or_none)
+    failed_action_index: int | None = field(default=None, validator=validators.whole_or_none)
+    trigger_data: Json | None = field(default=Json("{}"), converter=payload.payload)
+    execution_context: Json | None = field(default=Json("{}"), converter=payload.payload)
+    logs: ExecutionLog | None = field(default=ExecutionLog("[]"), converter=payload.log)
+    retry_count: int = field(default=0, validator=validators.generation)
     """How often it was retried. It fences results: one of an older generation is ignored."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.actions_successful + self.actions_failed > self.actions_total:
-            raise ValueError(
-                f"actions_successful ({self.actions_successful}) + actions_failed "
-                f"({self.actions_failed}) must not exceed actions_total ({self.actions_total})"
-            )
+    truncated: frozenset[str] = frozenset()
+    """Payloads and texts that were left out because of their size; they are None here."""
+    unreadable: frozenset[str] = frozenset()
+    """Cleared fields whose stored values are out of range; they are None here, counters 0."""
+    revision: int | None = field(default=None, eq=False, repr=False)
+    """The storage's own mark of the payloads that it read; None where it has none."""
 
     @property
     def retryable(self) -> bool:
         """Whether `retry` is allowed in this state."""
         return self.status is ExecutionStatus.FAILED
 
-    def retry(self, *, at: datetime, by: Principal, request_id: str | None = None) -> Retry:
+    def retry(
+        self, *, at: datetime, by: Principal, request_id: str | None = None, archived: int = 0
+    ) -> Retry:
         """Puts a failed execution back to pending; what is cleared from it is archived.
+
+        `archived` is the highest number of an archived attempt, if that is known to be ahead of
+        `retry_count`, as after somebody set that back. No number is used twice, since it fences
+        the results of engines.
 
         Raises:
             ExecutionNotFailed: the status is not `failed`.
+            UnreadableExecution: `retry_count` is at the end of its range.
         """
         if not self.retryable:
             raise ExecutionNotFailed(self.execution_id, self.status, self.retry_count)
-        attempt = self.retry_count + 1
+        attempt = max(self.retry_count, archived) + 1
+        if attempt > MAX_RETRY_COUNT:
+            raise UnreadableExecution(self.execution_id, ["retry_count"])
         made: dict[str, Any] = {
             "tenant": self.tenant,
             "execution_id": self.execution_id,
@@ -207,6 +151,7 @@ class Execution:
             "request_id": request_id,
         }
         return Retry(
+            before=self,
             execution=evolve(
                 self,
                 status=ExecutionStatus.PENDING,
@@ -219,7 +164,14 @@ class Execution:
                 error_stack=None,
                 failed_action_index=None,
                 retry_count=attempt,
+                truncated=self.truncated.difference(CLEARED),
+                unreadable=frozenset(),
             ),
-            failed_attempt=FailedAttempt(**made, **{name: getattr(self, name) for name in CLEARED}),
+            failed_attempt=FailedAttempt(
+                **made,
+                **{name: getattr(self, name) for name in CLEARED},
+                truncated=self.truncated.intersection(CLEARED),
+                unreadable=self.unreadable,
+            ),
             event=ExecutionRetried(**made, automation_rule_id=self.automation_rule_id),
         )

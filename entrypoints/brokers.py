@@ -6,7 +6,7 @@ Without a choice it is the first that works with the storage. A new broker is a 
 
 from collections.abc import Mapping
 
-from automation_retry.adapters import memory, nats, procrastinate, redis
+from automation_retry.adapters import discarding, memory, nats, procrastinate, redis
 from automation_retry.adapters.broker_type import BrokerType
 
 _TYPES = (
@@ -14,6 +14,7 @@ _TYPES = (
     procrastinate.BROKER,
     redis.BROKER,
     nats.BROKER,
+    discarding.BROKER,
 )
 
 BROKERS: Mapping[str, BrokerType] = {one.name: one for one in _TYPES}

@@ -27,6 +27,10 @@ from automation_retry.entrypoints.stop import Stop
 from automation_retry.entrypoints.storages import Parts, new_storage
 from automation_retry.entrypoints.worker import HousekeepingLoop, RelayLoop, Supervisor, WakeUp
 
+_IDLE_S = 1.0
+_RARELY_S = 5.0
+"""For kinds that commits hand over: only what an earlier version left is in the outbox."""
+
 
 @frozen
 class Brokers:
@@ -76,6 +80,7 @@ def _supervisor(
             wake_up,
             batch=settings.relay_batch,
             poll_s=settings.relay_poll_s,
+            idle_poll_s=_RARELY_S if kind in settings.hand_over else _IDLE_S,
         )
         for kind in MessageKind
     ]

@@ -25,12 +25,24 @@ class Parts:
 
 def _memory(parts: Parts) -> Storage:
     return memory_storage(
-        parts.clock, parts.new_id, store=parts.memory_store(), on_commit=parts.on_commit
+        parts.clock,
+        parts.new_id,
+        store=parts.memory_store(),
+        on_commit=parts.on_commit,
+        kinds=parts.settings.kinds,
     )
 
 
 def _postgresql(parts: Parts) -> Storage:
-    return postgres_storage(parts.database(), new_id=parts.new_id, on_commit=parts.on_commit)
+    settings = parts.settings
+    return postgres_storage(
+        parts.database(),
+        new_id=parts.new_id,
+        on_commit=parts.on_commit,
+        kinds=settings.kinds,
+        hand_over=settings.hand_over,
+        payload_limit=settings.payload_limit_bytes,
+    )
 
 
 STORAGES: Mapping[StorageKind, Callable[[Parts], Storage]] = {

@@ -26,6 +26,9 @@ class MemoryExecutionRepository(ExecutionRepository):
             total=len(newest_first),
         )
 
+    async def last_attempt(self, tenant: UUID, execution_id: UUID) -> int:
+        return self.store.last_attempt(tenant, execution_id)
+
     async def add(self, executions: Sequence[Execution]) -> None:
         self.store.add(executions)
 

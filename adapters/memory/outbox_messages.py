@@ -6,7 +6,7 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from automation_retry.application import Message, MessageKind
+from automation_retry.application import AttemptArchived, Message, MessageKind
 from automation_retry.application.ports import DeadLetter, DeliveryFailure
 
 Key = tuple[MessageKind, UUID, UUID, int]
@@ -62,12 +62,17 @@ class OutboxMessages:
         return tuple(self._waiting[kind].values())
 
     def check_new(self, messages: Sequence[Message]) -> None:
-        """Raises ValueError when one has the id, or the kind and attempt, of another."""
+        """Raises AttemptArchived when one has the id, or the kind and attempt, of another."""
         ids = [message.id for message in messages]
         keys = [_key(message) for message in messages]
         twice = len(set(ids)) < len(ids) or len(set(keys)) < len(keys)
         if twice or not (self._ids.isdisjoint(ids) and self._keys.isdisjoint(keys)):
-            raise ValueError("a message of this attempt is in the outbox already")
+            raise AttemptArchived
+
+    def last_attempt(self, tenant: UUID, execution_id: UUID) -> int:
+        """The highest attempt of an execution's messages; 0 if there is none."""
+        about = [key for key in self._keys if key[1:3] == (tenant, execution_id)]
+        return max((attempt for *_, attempt in about), default=0)
 
     def add(self, messages: Iterable[Message], committed_at: datetime) -> None:
         for message in messages:

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from automation_retry.adapters.always_ready import AlwaysReady
@@ -10,6 +10,7 @@ from automation_retry.adapters.memory.outbox import MemoryOutbox
 from automation_retry.adapters.memory.store import MemoryStore
 from automation_retry.adapters.memory.unit_of_work import MemoryUnitOfWork
 from automation_retry.adapters.no_tables import NoTables
+from automation_retry.application import MessageKind
 from automation_retry.application.ports import Clock, NewId, Storage
 
 
@@ -19,14 +20,18 @@ def memory_storage(
     *,
     store: MemoryStore | None = None,
     on_commit: Callable[[], None] = lambda: None,
+    kinds: Collection[MessageKind] = frozenset(MessageKind),
 ) -> Storage:
-    """A storage in this process; `on_commit` is called after each commit that wrote messages."""
+    """A storage in this process.
+
+    `on_commit` is called after each commit that wrote messages; only those of `kinds` are written.
+    """
     kept = store or MemoryStore()
     executions = MemoryExecutionRepository(kept)
     lifecycle = AlwaysReady()
     return Storage(
         executions=executions,
-        new_unit_of_work=partial(MemoryUnitOfWork, kept, executions, clock, on_commit),
+        new_unit_of_work=partial(MemoryUnitOfWork, kept, executions, clock, on_commit, kinds),
         outbox=MemoryOutbox(kept, clock),
         idempotency_keys=MemoryIdempotencyKeys(kept.answers),
         authenticator=MemoryAuthenticator(kept, clock),

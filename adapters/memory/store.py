@@ -8,10 +8,10 @@ from attrs import define, evolve, field
 
 from automation_retry.adapters.memory.idempotency_keys import IdempotencyRecords
 from automation_retry.adapters.memory.identities import Identities
-from automation_retry.adapters.memory.json_copy import own_copy
 from automation_retry.adapters.memory.outbox_messages import OutboxMessages
-from automation_retry.adapters.staging import Staged
-from automation_retry.application import ExecutionNotFound
+from automation_retry.adapters.staging import Staged, Written
+from automation_retry.application import AttemptArchived, ExecutionNotFound
+from automation_retry.application.ports import CommitOutcome
 from automation_retry.domain import CLEARED, Execution, ExecutionStatus, FailedAttempt, Retry
 
 Key = tuple[UUID, UUID]
@@ -24,10 +24,7 @@ def _key(subject: Execution | FailedAttempt) -> Key:
 
 @define(eq=False)
 class MemoryStore:
-    """What is committed. No method awaits, so each is atomic among tasks.
-
-    The JSON values of executions are copied on the way in and out.
-    """
+    """What is committed. No method awaits, so each is atomic among tasks."""
 
     _executions: dict[Key, Execution] = field(init=False, factory=dict)
     _failed_attempts: dict[Key, tuple[FailedAttempt, ...]] = field(init=False, factory=dict)
@@ -37,7 +34,7 @@ class MemoryStore:
 
     def execution(self, tenant: UUID, execution_id: UUID) -> Execution:
         """Raises ExecutionNotFound when the tenant has no such execution."""
-        return own_copy(self._stored(tenant, execution_id))
+        return self._stored(tenant, execution_id)
 
     def failed_attempts(self, tenant: UUID, execution_id: UUID) -> Sequence[FailedAttempt]:
         """Oldest first. Raises ExecutionNotFound when the tenant has no such execution."""
@@ -47,7 +44,7 @@ class MemoryStore:
 
     def add(self, executions: Sequence[Execution]) -> None:
         """Raises ValueError, and adds none, when one of the ids exists already."""
-        new = {_key(execution): own_copy(execution) for execution in executions}
+        new = {_key(execution): execution for execution in executions}
         if len(new) < len(executions) or new.keys() & self._executions.keys():
             raise ValueError("an execution with one of these ids exists already")
         self._executions |= new
@@ -65,35 +62,46 @@ class MemoryStore:
 
     def overwrite(self, execution: Execution) -> None:
         """Stores an execution unconditionally, as an operator's SQL could."""
-        self._executions[_key(execution)] = own_copy(execution)
+        self._executions[_key(execution)] = execution
 
-    def commit(self, staged: Staged, at: datetime) -> frozenset[UUID]:
-        """Writes the retries of unchanged executions with their messages; returns the other ids.
+    def last_attempt(self, tenant: UUID, execution_id: UUID) -> int:
+        """The highest number of an attempt of the execution; 0 if there is none."""
+        key = tenant, execution_id
+        archived = [one.attempt for one in self._failed_attempts.get(key, ())]
+        return max(*archived, self.messages.last_attempt(*key), 0)
+
+    def commit(self, staged: Staged, at: datetime) -> Written:
+        """Writes the retries of unchanged executions with their messages.
 
         Raises:
-            ValueError: an attempt or a message exists already; nothing was written.
+            AttemptArchived: an attempt or a message exists already; nothing was written.
         """
         retries = staged.retries
-        if self.answers.any_kept(staged.answers):
-            return frozenset(retry.execution.execution_id for retry in retries)
-        won = [retry for retry in retries if self._unchanged(retry)]
-        self._check_new_attempts(won)
-        kept = {_key(retry.execution) for retry in won}
-        sent = [one for one in staged.messages if (one.tenant, one.execution_id) in kept]
+        ids = frozenset(retry.execution.execution_id for retry in retries)
+        if self.answers.any_kept(staged.keys):
+            return Written(CommitOutcome(lost=ids), in_outbox=False)
+        unchanged = [retry for retry in retries if self._unchanged(retry)]
+        won = {_key(retry.execution): retry for retry in unchanged}
+        if len(won) < len(unchanged):
+            raise AttemptArchived  # two retries of one execution have the same number
+        sent = [one for one in staged.messages if (one.tenant, one.execution_id) in won]
+        for key, retry in won.items():
+            self._check_new(key, retry.failed_attempt.attempt)
         self.messages.check_new(sent)
-        changed = {_key(retry.execution): self._retried(retry.execution) for retry in won}
-        self._executions |= changed
-        for retry in won:
-            key = _key(retry.execution)
+        changed = {key: self._retried(retry) for key, retry in won.items()}
+        for key, retry in won.items():
             archived = self._failed_attempts.get(key, ())
-            self._failed_attempts[key] = (*archived, retry.failed_attempt)
+            self._failed_attempts[key] = (*archived, self._archived(retry))
+        self._executions |= changed
         self.messages.add(sent, at)
-        for idempotency_key, execution in staged.answers.items():
-            if _key(execution) in kept:
-                self.answers.add(idempotency_key, execution)
-        return frozenset(
-            retry.execution.execution_id for retry in retries if _key(retry.execution) not in kept
-        )
+        committed = {execution_id: execution for (_, execution_id), execution in changed.items()}
+        for idempotency_key, execution_id in staged.keys.items():
+            retried = won.get((idempotency_key.tenant, execution_id))
+            if retried:
+                retried_at = retried.failed_attempt.retried_at
+                self.answers.add(idempotency_key, committed[execution_id], retried_at)
+        outcome = CommitOutcome(committed=committed, lost=ids - committed.keys())
+        return Written(outcome, in_outbox=bool(sent))
 
     def _stored(self, tenant: UUID, execution_id: UUID) -> Execution:
         try:
@@ -102,25 +110,29 @@ class MemoryStore:
             raise ExecutionNotFound(execution_id) from None
 
     def _unchanged(self, retry: Retry) -> bool:
-        attempt = retry.failed_attempt
-        stored = self._executions.get(_key(attempt))
+        before = retry.before
+        stored = self._executions.get(_key(before))
         return (
             stored is not None
             and stored.status is ExecutionStatus.FAILED
-            and stored.retry_count == attempt.attempt - 1
-            and all(getattr(stored, name) == getattr(attempt, name) for name in CLEARED)
+            and stored.retry_count == before.retry_count
+            and stored.automation_rule_id == before.automation_rule_id
         )
 
-    def _check_new_attempts(self, retries: Sequence[Retry]) -> None:
-        keys = set[Key]()
-        for retry in retries:
-            key, attempt = _key(retry.execution), retry.failed_attempt.attempt
-            archived = (one.attempt for one in self._failed_attempts.get(key, ()))
-            if key in keys or attempt in archived:
-                raise ValueError(f"attempt {attempt} of execution {key[1]} is archived already")
-            keys.add(key)
+    def _check_new(self, key: Key, attempt: int) -> None:
+        if attempt in (one.attempt for one in self._failed_attempts.get(key, ())):
+            raise AttemptArchived
 
-    def _retried(self, retried: Execution) -> Execution:
+    def _retried(self, retry: Retry) -> Execution:
         """The stored execution with what a retry changes; the rest may have changed meanwhile."""
-        changes = {name: getattr(retried, name) for name in ("status", "retry_count", *CLEARED)}
-        return evolve(self._executions[_key(retried)], **changes)
+        stored = self._executions[_key(retry.execution)]
+        if stored == retry.before:
+            return retry.execution
+        names = ("status", "retry_count", "truncated", "unreadable", *CLEARED)
+        return evolve(stored, **{name: getattr(retry.execution, name) for name in names})
+
+    def _archived(self, retry: Retry) -> FailedAttempt:
+        """The attempt with the values that are cleared, which may have changed meanwhile."""
+        stored = self._executions[_key(retry.execution)]
+        names = ("unreadable", *CLEARED)
+        return evolve(retry.failed_attempt, **{name: getattr(stored, name) for name in names})

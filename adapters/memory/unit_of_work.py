@@ -1,10 +1,9 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
-from uuid import UUID
 
 from automation_retry.adapters.memory.store import MemoryStore
-from automation_retry.adapters.staging import Staged, StagingUnitOfWork
-from automation_retry.application import IdempotencyKey
+from automation_retry.adapters.staging import Staged, StagingUnitOfWork, Written
+from automation_retry.application import IdempotencyKey, MessageKind
 from automation_retry.application.ports import Clock, ExecutionRepository
 from automation_retry.domain import Execution
 
@@ -18,13 +17,14 @@ class MemoryUnitOfWork(StagingUnitOfWork):
         executions: ExecutionRepository,
         clock: Clock,
         on_commit: Callable[[], None],
+        kinds: Collection[MessageKind] = frozenset(MessageKind),
     ) -> None:
-        super().__init__(executions, on_commit)
+        super().__init__(executions, on_commit, kinds)
         self._store = store
         self._clock = clock
 
     async def answered(self, key: IdempotencyKey, since: datetime) -> Execution | None:
         return self._store.answers.find(key, since)
 
-    async def _write(self, staged: Staged) -> frozenset[UUID]:
+    async def _write(self, staged: Staged) -> Written:
         return self._store.commit(staged, self._clock())

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
+from automation_retry.adapters.postgres.errors import refused_by_row
 from automation_retry.application import StorageUnavailable
 
 Request = TypeVar("Request")
@@ -28,7 +29,7 @@ class Coalescer(Generic[Request, Answer]):
 
     When a batch of several fails, each of its requests is run again by itself, so that an error
     reaches only the caller that caused it. After `StorageUnavailable` none is run again, since the
-    batch may have been committed.
+    batch may have been committed, unless the server has refused it.
 
     Normally one batch runs at a time. While one hangs, up to two more lanes run batches, each on
     its own connection, so that a dead connection delays only the requests that are on it.
@@ -118,19 +119,25 @@ class Coalescer(Generic[Request, Answer]):
         try:
             answers = await self._run([request for request, _ in batch])
         except StorageUnavailable as unavailable:
+            if len(batch) > 1 and refused_by_row(unavailable.__cause__):
+                await self._run_each(batch)
+                return
             for _, waiter in batch:
                 _fail(waiter, StorageUnavailable(unavailable.reason), unavailable)
         except Exception as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
             if len(batch) == 1:
                 _fail(batch[0][1], error)
                 return
-            for one in batch:
-                if not one[1].done():
-                    await self._run_batch([one])
+            await self._run_each(batch)
         else:
             for (_, waiter), answer in zip(batch, answers, strict=True):
                 if not waiter.done():
                     waiter.set_result(answer)
+
+    async def _run_each(self, batch: Sequence[tuple[Request, asyncio.Future[Answer]]]) -> None:
+        for one in batch:
+            if not one[1].done():
+                await self._run_batch([one])
 
 
 def _fail(

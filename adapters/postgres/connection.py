@@ -1,22 +1,25 @@
 """Connections as this adapter opens them."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+import orjson
 import psycopg
 from psycopg import capabilities, generators, waiting
-from psycopg.abc import PQGen
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Format, TransactionStatus
 from psycopg.pq.abc import PGcancelConn
 from psycopg.rows import DictRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 
 from automation_retry.adapters.time_limits import TimeLimits
-from automation_retry.adapters.wire.json_values import dumps, loads
 
 RV = TypeVar("RV")
 
@@ -28,6 +31,25 @@ _CANCEL_WITHIN_S = 1.0
 _WAIT_INTERVAL_S = 0.1
 
 _cancelling = set[asyncio.Task[None]]()
+
+
+OUT_OF_RANGE: Final = object()
+"""Stands for a time that no `datetime` can hold, as infinity."""
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class _MomentLoader(Loader):
+    """Times with and without zone as datetimes in UTC."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> datetime | object:
+        microseconds = int.from_bytes(data, "big", signed=True)
+        try:
+            return _EPOCH + timedelta(microseconds=microseconds)
+        except OverflowError:
+            return OUT_OF_RANGE
 
 
 class NoAnswer(psycopg.OperationalError):
@@ -53,10 +75,12 @@ class Connection(psycopg.AsyncConnection[DictRow]):
     def fetching(self) -> psycopg.AsyncCursor[DictRow]:
         """For statements whose rows are all fetched before the next one.
 
+        Values arrive in binary form, which no setting of the session changes, as DateStyle would.
+
         A new cursor looks up the adapter of each parameter and column again, which takes about as
         long as the rest of a short statement.
         """
-        return self.cursor()
+        return self.cursor(binary=True)
 
     async def wait(
         self,
@@ -127,16 +151,19 @@ def connection_info(url: str, answer_within: float = ANSWER_WITHIN_S) -> str:
     claim. Keepalives detect connections that a firewall dropped silently.
     """
     lock_ms = round(answer_within * 1000)
-    settings = {
+    settings: dict[str, object] = {
         "statement_timeout": lock_ms + 5000,
         "lock_timeout": lock_ms,
         "idle_in_transaction_session_timeout": 6 * lock_ms,
+        # In another one, who waits for a row's lock would get an error instead of the row.
+        "default_transaction_isolation": "read\\ committed",
         "tcp_keepalives_idle": 30,
         "tcp_keepalives_interval": 10,
         "tcp_keepalives_count": 3,
     }
     defaults = {
         "application_name": "automation-retry",
+        "client_encoding": "UTF8",
         "connect_timeout": "5",
         "tcp_user_timeout": str(lock_ms),
         "keepalives_idle": "30",
@@ -147,7 +174,17 @@ def connection_info(url: str, answer_within: float = ANSWER_WITHIN_S) -> str:
     return make_conninfo("", **(defaults | conninfo_to_dict(url)))
 
 
+def _loads(text: str | bytes) -> Any:
+    """The value of a JSON text, numbers beyond a double included."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
 async def configure(connection: Connection) -> None:
-    """Reads and writes JSON as the rest of the service does."""
-    set_json_loads(loads, connection)
-    set_json_dumps(dumps, connection)
+    """Reads and writes JSON and times independently of the session's settings."""
+    set_json_loads(_loads, connection)
+    set_json_dumps(orjson.dumps, connection)
+    for type_name in ("timestamp", "timestamptz"):
+        connection.adapters.register_loader(type_name, _MomentLoader)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, LiteralString
 
+import psycopg
 import psycopg_pool
 from psycopg.rows import DictRow, dict_row
 
@@ -21,6 +22,7 @@ from automation_retry.application import StorageUnavailable
 
 Parameters = Mapping[str, Any]
 
+_CACHED_PLAN = "RevalidateCachedQuery"
 _PING_WITHIN_S = 0.5
 _CLOSE_WITHIN_S = 1.0
 # The pool retries a failed connect with exponential backoff, up to minutes apart. After this time
@@ -147,14 +149,26 @@ class Database:
         self, statement: LiteralString, parameters: Parameters, answer_within: float
     ) -> list[DictRow]:
         with translated_errors():
-            # Not `connection`: when it ends the pool commits, a round trip that has nothing to do.
-            connection = await self._pool.getconn()
             try:
-                connection.answer_within = answer_within
-                await connection.fetching.execute(statement, parameters)
-                return await connection.fetching.fetchall()
-            finally:
-                await self._pool.putconn(connection)
+                return await self._executed(statement, parameters, answer_within)
+            except psycopg.errors.FeatureNotSupported as error:
+                if error.diag.source_function != _CACHED_PLAN:
+                    raise
+                # A column has another type since the statement was prepared; nothing was executed.
+                await self.renew()
+                return await self._executed(statement, parameters, answer_within)
+
+    async def _executed(
+        self, statement: LiteralString, parameters: Parameters, answer_within: float
+    ) -> list[DictRow]:
+        # Not `connection`: when it ends the pool commits, a round trip that has nothing to do.
+        connection = await self._pool.getconn()
+        try:
+            connection.answer_within = answer_within
+            await connection.fetching.execute(statement, parameters)
+            return await connection.fetching.fetchall()
+        finally:
+            await self._pool.putconn(connection)
 
     async def _configure(self, connection: Connection) -> None:
         await configure(connection)

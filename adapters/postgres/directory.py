@@ -1,16 +1,20 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from attrs import frozen
 
 from automation_retry.adapters.api_keys import digest, new_api_key
-from automation_retry.adapters.postgres.connection import Connection
+from automation_retry.adapters.postgres.connection import OUT_OF_RANGE, Connection
 from automation_retry.adapters.postgres.database import Database
-from automation_retry.adapters.postgres.rows import from_row
 from automation_retry.adapters.postgres.sql import identity as sql
 from automation_retry.application.ports import ApiKey, Directory, NewId, User
 from automation_retry.domain import Permission
+
+
+def _without_infinity(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if value is OUT_OF_RANGE else value for name, value in row.items()}
 
 
 @frozen
@@ -47,7 +51,7 @@ class PostgresDirectory(Directory):
     ) -> User:
         cursor = await connection.execute(sql.FIND_USER, {"username": username, "tenant": tenant})
         if row := await cursor.fetchone():
-            return from_row(row, User)
+            return User(**row)
         user = User(tenant=tenant, user_id=self.new_id(), username=username)
         await connection.execute(
             sql.ADD_USER,
@@ -115,11 +119,11 @@ class PostgresDirectory(Directory):
 
     async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
         rows = await self.database.fetch(sql.FIND_USER, {"username": username, "tenant": tenant})
-        return [from_row(row, User) for row in rows]
+        return [User(**row) for row in rows]
 
     async def api_keys(self, tenant: UUID | None = None) -> Sequence[ApiKey]:
         rows = await self.database.fetch(sql.API_KEYS, {"tenant": tenant})
-        return [from_row(row, ApiKey) for row in rows]
+        return [ApiKey(**_without_infinity(row)) for row in rows]
 
     async def revoke_api_key(self, api_key_id: UUID) -> bool:
         async with self.database.connection() as connection:

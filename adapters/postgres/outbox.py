@@ -8,7 +8,6 @@ from psycopg.rows import DictRow
 
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
-from automation_retry.adapters.postgres.rows import from_row
 from automation_retry.adapters.postgres.sql import outbox as sql
 from automation_retry.application import Message, MessageKind
 from automation_retry.application.ports import (
@@ -94,7 +93,7 @@ class PostgresOutbox(Outbox):
 
     async def backlog(self) -> Sequence[Backlog]:
         found = {
-            row["kind"]: from_row(row, Backlog)
+            row["kind"]: Backlog(**row | {"kind": MessageKind(row["kind"])})
             for row in await self.database.fetch(sql.BACKLOG, {})
         }
         return [

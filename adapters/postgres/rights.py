@@ -56,8 +56,8 @@ _COLUMNS: Final = {
     ),
 }
 _OWN: Final = {
-    "automation_failed_attempts": ("INSERT",),
-    "automation_outbox": ("INSERT",),
+    "automation_failed_attempts": ("SELECT", "INSERT"),
+    "automation_outbox": ("SELECT", "INSERT"),
     "automation_idempotency_keys": ("SELECT", "INSERT", "DELETE"),
 }
 
@@ -72,5 +72,5 @@ def _needed() -> Iterator[Right]:
 
 TO_RETRY: Final[Sequence[Right]] = tuple(_needed())
 TO_DELIVER: Final[Sequence[Right]] = tuple(
-    Right("automation_outbox", privilege) for privilege in ("SELECT", "UPDATE", "DELETE")
+    Right("automation_outbox", privilege) for privilege in ("UPDATE", "DELETE")
 )

@@ -1,17 +1,26 @@
 """The tables that this version needs."""
 
+import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import LiteralString
 
+import psycopg
 from attrs import frozen
 
+from automation_retry.adapters.log import log
+from automation_retry.adapters.postgres.column_types import unsupported_tables
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_RETRY
 from automation_retry.adapters.postgres.sql import schema as sql
 from automation_retry.adapters.rights import hidden_schemas, missing_rights
+from automation_retry.application import SchemaRefused, StorageUnavailable
 from automation_retry.application.ports import Schema
+
+_ATTEMPTS = 120
+_PAUSE_S = 2.0
 
 
 def _migrations() -> Iterator[tuple[str, LiteralString]]:
@@ -29,17 +38,38 @@ class PostgresSchema(Schema):
     database: Database
 
     async def migrate(self) -> Sequence[str]:
+        """Others that use the tables are held up for a second at a time, and for no longer.
+
+        A change of a table waits for whoever uses it, and all who come later wait behind it. So it
+        gives up after a second, and tries again for several minutes.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._migrate()
+            except StorageUnavailable as unavailable:
+                if not isinstance(unavailable.__cause__, psycopg.errors.LockNotAvailable):
+                    raise
+            log(logging.WARNING, "migration waits", reason="a table is locked by another session")
+            await asyncio.sleep(_PAUSE_S)
+        raise SchemaRefused(
+            ["A table is locked by another session; end its transaction and migrate again."]
+        )
+
+    async def _migrate(self) -> Sequence[str]:
         async with (
             self.database.connection(unbounded=True) as connection,
             connection.transaction(),
         ):
             await connection.execute(sql.WITHOUT_TIMEOUTS)
             await connection.execute(sql.LOCK_MIGRATIONS)
+            await connection.execute(sql.SHORT_LOCK_WAITS)
+            if problems := await unsupported_tables(connection):
+                raise SchemaRefused(problems)
             await connection.execute(sql.CREATE_MIGRATIONS)
             applied = await _applied(connection)
             missing = [(name, text) for name, text in _migrations() if name not in applied]
             for name, text in missing:
-                await connection.execute(text, prepare=False)
+                await _apply(connection, name, text)
                 await connection.execute(sql.MARK_APPLIED, {"name": name})
             return [name for name, _ in missing]
 
@@ -56,8 +86,23 @@ class PostgresSchema(Schema):
         async with self.database.connection() as connection:
             return [
                 *await hidden_schemas(connection, needed),
+                *await unsupported_tables(connection),
                 *await missing_rights(connection, needed),
             ]
+
+
+async def _apply(connection: Connection, name: str, text: LiteralString) -> None:
+    try:
+        await connection.execute(text, prepare=False)
+    except psycopg.errors.InsufficientPrivilege as error:
+        message = error.diag.message_primary
+        raise SchemaRefused(
+            [f"The migration {name} cannot be applied: {message}. Migrate as the table's owner."]
+        ) from error
+    except (psycopg.ProgrammingError, psycopg.IntegrityError) as error:
+        raise SchemaRefused(
+            [f"The migration {name} cannot be applied: {error.diag.message_primary}."]
+        ) from None  # PostgreSQL's details may quote a row
 
 
 async def _applied(connection: Connection) -> frozenset[str]:

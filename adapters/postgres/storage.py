@@ -1,5 +1,7 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from types import MappingProxyType
+from typing import Final, LiteralString
 
 from automation_retry.adapters.postgres.authenticator import PostgresAuthenticator
 from automation_retry.adapters.postgres.database import Database
@@ -13,27 +15,43 @@ from automation_retry.adapters.postgres.outbox import PostgresOutbox
 from automation_retry.adapters.postgres.readiness import PostgresReadiness
 from automation_retry.adapters.postgres.schema import PostgresSchema
 from automation_retry.adapters.postgres.unit_of_work import PostgresUnitOfWork
+from automation_retry.application import MessageKind
 from automation_retry.application.ports import NewId, Storage
 
+PAYLOAD_LIMIT: Final = 2**20
+NO_HAND_OVER: Final[Mapping[MessageKind, LiteralString]] = MappingProxyType({})
 
-def postgres_storage(
+
+def postgres_storage(  # noqa: PLR0913 - options with defaults
     database: Database,
     *,
     new_id: NewId,
     on_commit: Callable[[], None] = lambda: None,
+    kinds: Collection[MessageKind] = frozenset(MessageKind),
+    hand_over: Mapping[MessageKind, LiteralString] = NO_HAND_OVER,
+    payload_limit: int = PAYLOAD_LIMIT,
     unit_of_work: type[PostgresUnitOfWork] = PostgresUnitOfWork,
 ) -> Storage:
     """A storage in the PostgreSQL of `database`.
 
-    `on_commit` is called after each commit that wrote messages.
+    `on_commit` is called after each commit that left messages in the outbox. Only messages of
+    `kinds` are written; those of kinds in `hand_over` are given to their broker by the commit
+    itself (see `sql.unit_of_work.commit`), the others go to the outbox. Payloads and texts of more
+    than `payload_limit` bytes, as stored, are left out of what is read.
     """
-    executions = PostgresExecutionRepository(database)
+    executions = PostgresExecutionRepository(database, limit=payload_limit)
     lock_waits = LockWaits.of_pool(database.max_size)
+    group_commit = GroupCommit(
+        database,
+        lock_waits,
+        limit=payload_limit,
+        hand_over={kind.value: query for kind, query in hand_over.items() if kind in kinds},
+    )
     authenticator = PostgresAuthenticator(database, lock_waits)
     return Storage(
         executions=executions,
         new_unit_of_work=partial(
-            unit_of_work, database, executions, GroupCommit(database, lock_waits), on_commit
+            unit_of_work, database, executions, group_commit, on_commit, kinds
         ),
         outbox=PostgresOutbox(database),
         idempotency_keys=PostgresIdempotencyKeys(database),

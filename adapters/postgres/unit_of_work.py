@@ -1,13 +1,12 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
-from uuid import UUID
 
 from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.group_commit import GroupCommit
+from automation_retry.adapters.postgres.rows import recorded_execution
 from automation_retry.adapters.postgres.sql import idempotency_keys as sql
-from automation_retry.adapters.staging import Staged, StagingUnitOfWork
-from automation_retry.adapters.wire.json_values import converter
-from automation_retry.application import IdempotencyKey
+from automation_retry.adapters.staging import Staged, StagingUnitOfWork, Written
+from automation_retry.application import IdempotencyKey, MessageKind
 from automation_retry.application.ports import ExecutionRepository
 from automation_retry.domain import Execution
 
@@ -21,9 +20,10 @@ class PostgresUnitOfWork(StagingUnitOfWork):
         executions: ExecutionRepository,
         group_commit: GroupCommit,
         on_commit: Callable[[], None],
+        kinds: Collection[MessageKind] = frozenset(MessageKind),
     ) -> None:
         """All units of work of a database share `executions` and `group_commit`."""
-        super().__init__(executions, on_commit)
+        super().__init__(executions, on_commit, kinds)
         self._database = database
         self._group_commit = group_commit
 
@@ -32,7 +32,7 @@ class PostgresUnitOfWork(StagingUnitOfWork):
             sql.ANSWERED,
             {"tenant": key.tenant, "caller": key.caller, "key": key.text, "since": since},
         )
-        return converter.structure(rows[0]["execution"], Execution) if rows else None
+        return recorded_execution(rows[0]["record"], rows[0]) if rows else None
 
-    async def _write(self, staged: Staged) -> frozenset[UUID]:
+    async def _write(self, staged: Staged) -> Written:
         return await self._group_commit(staged)

@@ -1,6 +1,7 @@
 """Broker on Procrastinate, in the same PostgreSQL as the storage."""
 
 from automation_retry.adapters.broker_type import BrokerType
+from automation_retry.adapters.procrastinate.hand_over import HAND_OVER
 from automation_retry.adapters.storage_kind import POSTGRESQL
 from automation_retry.application import MessageKind
 from automation_retry.application.ports import BrokerBundle, Storage
@@ -14,4 +15,4 @@ def _new(_variables: None, storage: Storage, _kinds: frozenset[MessageKind]) -> 
     return procrastinate_broker(storage)
 
 
-BROKER = BrokerType(name="procrastinate", storages=POSTGRESQL, new=_new)
+BROKER = BrokerType(name="procrastinate", storages=POSTGRESQL, new=_new, hand_over=HAND_OVER)

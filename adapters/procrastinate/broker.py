@@ -1,6 +1,10 @@
-"""Jobs and events as Procrastinate tasks: no server beside PostgreSQL is needed."""
+"""Jobs and events as Procrastinate tasks: no server beside PostgreSQL is needed.
 
-from collections.abc import Mapping, Sequence
+For messages that the commit did not hand over itself: those of an earlier version, or of a time
+when another broker was chosen.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 import procrastinate
@@ -11,35 +15,18 @@ from procrastinate.exceptions import ConnectorException
 from automation_retry.adapters.always_ready import AlwaysReady
 from automation_retry.adapters.procrastinate import BROKER
 from automation_retry.adapters.procrastinate.connection import Connect
+from automation_retry.adapters.procrastinate.destinations import DESTINATIONS
 from automation_retry.adapters.procrastinate.schema import ProcrastinateSchema
-from automation_retry.adapters.wire.messages import EVENT_TYPE, body_of
+from automation_retry.adapters.wire.messages import body_of
 from automation_retry.application import (
     BrokerUnavailable,
     Message,
-    MessageKind,
     MessageRefused,
 )
 from automation_retry.application.ports import Broker, BrokerBundle, Storage
 
-JOB_QUEUE = "automation.executions"
-JOB_TASK = "automation.execute_execution"
-EVENT_QUEUE = "automation.events"
-EVENT_TASK = EVENT_TYPE
-
 # Values that PostgreSQL will never store; every other error may be temporary.
 _REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
-
-
-@frozen(kw_only=True)
-class Destination:
-    task: str
-    queue: str
-
-
-DESTINATIONS: Mapping[MessageKind, Destination] = {
-    MessageKind.JOB: Destination(task=JOB_TASK, queue=JOB_QUEUE),
-    MessageKind.EVENT: Destination(task=EVENT_TASK, queue=EVENT_QUEUE),
-}
 
 
 def _app() -> procrastinate.App:

@@ -11,6 +11,7 @@ from procrastinate.schema import SchemaManager
 from psycopg.rows import dict_row, scalar_row
 
 from automation_retry.adapters.procrastinate.connection import Connect
+from automation_retry.adapters.procrastinate.hand_over import FUNCTION
 from automation_retry.adapters.rights import Right, hidden_schemas, missing_rights
 from automation_retry.application.ports import Schema
 
@@ -20,12 +21,24 @@ SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS created,
        to_regclass('automation_retry_procrastinate') IS NOT NULL AS ours
 """
 # Jobs are deferred by this function; triggers on the table of jobs write to that of events.
-_FUNCTION: Final = "procrastinate_defer_jobs_v1"
 _DEFERS: Final = """
 SELECT count(*) > 0 AND to_regtype('procrastinate_job_to_defer_v1') IS NOT NULL AS exists,
        coalesce(bool_or(has_function_privilege(oid, 'EXECUTE')), false) AS allowed,
        quote_ident(current_user) AS role
 FROM pg_proc WHERE proname = 'procrastinate_defer_jobs_v1' AND pg_function_is_visible(oid)
+"""
+# Each job sends a NOTIFY, which fails when the queue of the whole server is full: a session that
+# listens does not read it while it is in a transaction.
+_NOTIFY_QUEUE: Final = """
+SELECT pg_notification_queue_usage() > 0.99 AS is_full, oldest.pid,
+       round(extract(epoch FROM now() - oldest.xact_start)) AS seconds
+FROM (SELECT 1) one
+LEFT JOIN LATERAL (
+    SELECT a.pid, a.xact_start FROM pg_stat_activity a
+    WHERE a.state = 'idle in transaction' AND a.pid <> pg_backend_pid()
+    ORDER BY a.xact_start
+    LIMIT 1
+) oldest ON true
 """
 _RIGHTS: Final = (
     Right("procrastinate_jobs", "SELECT"),
@@ -72,10 +85,11 @@ class ProcrastinateSchema(Schema):
                 return ["procrastinate"]
             return await _unapplied(connection) if state["ours"] else []
 
-    async def problems(self, *, delivers: bool) -> Sequence[str]:
-        """Procrastinate's tables may be another application's, and older than our Procrastinate."""
-        if not delivers:
-            return []
+    async def problems(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
+        """Each commit hands over, so `delivers` makes no difference.
+
+        Procrastinate's tables may be another application's, and older than our Procrastinate.
+        """
         async with self.connect() as connection:
             rows = connection.cursor(row_factory=dict_row)
             state = await _only_row(connection, _STATE)
@@ -83,6 +97,7 @@ class ProcrastinateSchema(Schema):
                 return await hidden_schemas(rows, _RIGHTS)
             return [
                 *_problems_of_function(await _only_row(connection, _DEFERS)),
+                *_problems_of_queue(await _only_row(connection, _NOTIFY_QUEUE)),
                 *await missing_rights(rows, _RIGHTS),
             ]
 
@@ -95,8 +110,22 @@ def _problems_of_function(state: Mapping[str, Any]) -> Iterator[str]:
         )
     elif not state["allowed"]:
         yield (
-            f"The role {state['role']} may not call {_FUNCTION}; run: "
-            f"GRANT EXECUTE ON FUNCTION {_FUNCTION} TO {state['role']};"
+            f"The role {state['role']} may not call {FUNCTION}; run: "
+            f"GRANT EXECUTE ON FUNCTION {FUNCTION} TO {state['role']};"
+        )
+
+
+def _problems_of_queue(state: Mapping[str, Any]) -> Iterator[str]:
+    if state["is_full"]:
+        likely = (
+            f"most likely the one with pid {state['pid']}, idle for {state['seconds']} s; "
+            f"SELECT pg_terminate_backend({state['pid']}); ends it"
+            if state["pid"]
+            else "see pg_stat_activity"
+        )
+        yield (
+            "PostgreSQL's NOTIFY queue is full, so no job can be deferred: a session that listens "
+            f"stays in one transaction, {likely}."
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import procrastinate
 
-from automation_retry.adapters.procrastinate.broker import DESTINATIONS
+from automation_retry.adapters.procrastinate.destinations import DESTINATIONS
 from automation_retry.application import MessageKind
 
 Handler = Callable[[dict[str, Any]], Awaitable[None]]

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from automation_retry.adapters.wire.json_values import utc_text
 from automation_retry.application import ExecutionJob, Message, MessageKind, RetriedEvent
+from automation_retry.domain import utc_text
 
 EVENT_TYPE = "automation.execution.retried"
 

@@ -8,6 +8,7 @@ from automation_retry.domain import (
     AUTOMATION_READ,
     Execution,
     Principal,
+    UnreadableExecution,
     parse_execution_id,
 )
 
@@ -36,11 +37,14 @@ class GetExecution:
             PermissionDenied: the principal lacks `automation:read`.
             InvalidExecutionId: the text is not an execution id.
             ExecutionNotFound: the principal's tenant has no such execution.
+            UnreadableExecution: stored values are out of range, as an infinite time.
             StorageUnavailable: the storage did not answer.
         """
         await self.authorizer.require(principal, AUTOMATION_READ)
         wanted = parse_execution_id(str(execution_id))
         with self.budget():
             execution = await self.executions.get(principal.tenant, wanted)
+        if execution.unreadable:
+            raise UnreadableExecution(wanted, sorted(execution.unreadable))
         may_execute = await self.authorizer.permits(principal, AUTOMATION_EXECUTE)
         return ExecutionSeen(execution=execution, may_retry=execution.retryable and may_execute)

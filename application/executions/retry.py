@@ -3,7 +3,13 @@ from uuid import UUID
 
 from attrs import frozen
 
-from automation_retry.application.errors import IdempotencyKeyReused, RetryConflict
+from automation_retry.application.errors import (
+    AttemptArchived,
+    IdempotencyKeyReused,
+    RetryConflict,
+    RetryNotStored,
+    StorageUnavailable,
+)
 from automation_retry.application.idempotency import LIFETIME, IdempotencyKey
 from automation_retry.application.messages import ExecutionJob, RetriedEvent
 from automation_retry.application.ports import (
@@ -11,6 +17,7 @@ from automation_retry.application.ports import (
     Authorizer,
     Budget,
     Clock,
+    CommitOutcome,
     NewId,
     NewUnitOfWork,
     UnitOfWork,
@@ -26,6 +33,8 @@ from automation_retry.domain import (
 # A lost compare-and-swap means that somebody else committed, so one reload nearly always settles
 # it. The bound protects the caller from a storage whose reads lag behind its writes.
 _MAX_ROUNDS = 8
+
+_NO_ANSWER = "the retry is committed, but what was stored has no answer"
 
 
 @frozen(kw_only=True)
@@ -63,9 +72,10 @@ class RetryExecution:
         With an `idempotency_key`, a repetition within 24 hours gets the first answer again and does
         nothing else; a refused retry leaves no record of its key.
 
-        `prepare` is called with the execution as it is about to be committed, again where that
-        lost a race. What it raises is raised here, and nothing is written; so a caller whose own
-        work on the answer may fail does it there.
+        `prepare` is called with the execution as it is about to be committed. What it raises is
+        raised here, and nothing is written; so a caller whose own work on the answer may fail does
+        it there. It is called again after a lost race, and where something else was committed, as
+        a rounded time; the last call is about what is returned.
 
         Raises:
             PermissionDenied: the principal lacks `automation:execute`.
@@ -74,12 +84,16 @@ class RetryExecution:
             IdempotencyKeyReused: the key was used to retry another execution.
             ExecutionNotFound: the principal's tenant has no such execution.
             ExecutionNotFailed: only a failed execution can be retried.
+            UnreadableExecution: stored values are out of range; nothing was written.
             RetryConflict: the execution kept changing; nothing was written.
+            RetryNotStored: the database discarded the update; nothing was written.
+            StorageFailed: the storage refused the retry; nothing was written.
             StorageUnavailable: the outcome is unknown, all or nothing.
         """
         await self.authorizer.require(principal, AUTOMATION_EXECUTE)
         wanted = parse_execution_id(str(execution_id))
         key = IdempotencyKey.of(principal, idempotency_key) if idempotency_key is not None else None
+        archived = 0
         with self.budget():
             for _ in range(_MAX_ROUNDS):
                 async with self.new_unit_of_work() as work:
@@ -88,7 +102,9 @@ class RetryExecution:
                     execution = await work.executions.get(principal.tenant, wanted)
                     at = self.clock()
                     try:
-                        retry = execution.retry(at=at, by=principal, request_id=request_id)
+                        retry = execution.retry(
+                            at=at, by=principal, request_id=request_id, archived=archived
+                        )
                     except ExecutionNotFailed:
                         # A concurrent request with the same key may have committed meanwhile.
                         if key and (replayed := await self._replayed(work, key, wanted)):
@@ -99,8 +115,15 @@ class RetryExecution:
                     work.events.publish(RetriedEvent(id=self.new_id(), retried=retry.event))
                     if prepare:
                         prepare(retry.execution)
-                    if not await work.commit():
-                        return Retried(execution=retry.execution)
+                    try:
+                        outcome = await work.commit()
+                    except AttemptArchived:
+                        archived = await work.executions.last_attempt(principal.tenant, wanted)
+                        continue
+                    if committed := _committed(outcome, wanted):
+                        if prepare and committed is not retry.execution:
+                            _prepare_again(prepare, committed)
+                        return Retried(execution=committed)
         raise RetryConflict(wanted)
 
     async def _replayed(
@@ -113,3 +136,19 @@ class RetryExecution:
         if earlier.execution_id != wanted:
             raise IdempotencyKeyReused(key.text)
         return Retried(execution=earlier, replayed=True)
+
+
+def _committed(outcome: CommitOutcome, wanted: UUID) -> Execution | None:
+    """The execution as committed; None if it lost its race."""
+    if wanted in outcome.discarded:
+        raise RetryNotStored(wanted)
+    if wanted in outcome.unanswerable:
+        raise StorageUnavailable(_NO_ANSWER)
+    return outcome.committed.get(wanted)
+
+
+def _prepare_again(prepare: Callable[[Execution], None], committed: Execution) -> None:
+    try:
+        prepare(committed)
+    except Exception as error:
+        raise StorageUnavailable(_NO_ANSWER) from error

@@ -23,7 +23,11 @@ from automation_retry.application.ports.outbox import (
 from automation_retry.application.ports.readiness import Readiness
 from automation_retry.application.ports.schema import Schema
 from automation_retry.application.ports.storage import Storage
-from automation_retry.application.ports.unit_of_work import NewUnitOfWork, UnitOfWork
+from automation_retry.application.ports.unit_of_work import (
+    CommitOutcome,
+    NewUnitOfWork,
+    UnitOfWork,
+)
 
 __all__ = [
     "DEAD_COUNTED",
@@ -37,6 +41,7 @@ __all__ = [
     "Budget",
     "Claim",
     "Clock",
+    "CommitOutcome",
     "DeadLetter",
     "DeliveryFailure",
     "DeliveryStatus",

@@ -11,6 +11,7 @@ class Schema(Protocol):
         Several processes may call it at once.
 
         Raises:
+            SchemaRefused: the database cannot be migrated as it is; nothing was applied.
             StorageUnavailable: nothing was applied.
         """
         ...

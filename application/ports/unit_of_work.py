@@ -1,14 +1,31 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
+
+from attrs import field, frozen
 
 from automation_retry.application.idempotency import IdempotencyKey
 from automation_retry.application.ports.event_bus import EventBus
 from automation_retry.application.ports.execution_queue import ExecutionQueue
 from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.domain import Execution, Retry
+
+
+@frozen(kw_only=True)
+class CommitOutcome:
+    """What became of the executions of a unit of work, by their ids."""
+
+    committed: Mapping[UUID, Execution] = field(factory=dict)
+    """As stored: as they were recorded, with what the storage rounded, and with kept values that
+    others changed since the execution was read."""
+    lost: frozenset[UUID] = frozenset()
+    """Those that lost their race, and of which nothing was written."""
+    discarded: frozenset[UUID] = frozenset()
+    """Those whose update the storage discarded, as by a trigger; nothing of them was written."""
+    unanswerable: frozenset[UUID] = frozenset()
+    """Those that are written, but of which a trigger stored what no answer can express."""
 
 
 class UnitOfWork(Protocol):
@@ -47,20 +64,20 @@ class UnitOfWork(Protocol):
         """Stages the execution's new state, the archived attempt, and the answer for `key`."""
         ...
 
-    async def commit(self) -> frozenset[UUID]:
-        """Writes everything staged as one atomic change; returns the ids that lost their race.
+    async def commit(self) -> CommitOutcome:
+        """Writes everything staged as one atomic change.
 
-        Jobs and events are written together with the recorded retry of their execution, and not
-        without it.
-
-        An execution that changed since it was read loses (compare-and-swap): it is left as it is,
-        and its attempt, job and event are not written; the others are. So of concurrent retries of
-        one execution exactly one wins. Where somebody else committed an answer for a key of this
-        unit of work meanwhile, all of its executions lose.
+        An execution is written if its status, `retry_count` and rule are as they were read
+        (compare-and-swap); otherwise it lost: it is left as it is, and so are its attempt, job and
+        event; the others are written. So of concurrent retries of one execution exactly one wins.
+        What is archived is what the reset clears, even if it was changed since it was read. Where
+        somebody else committed an answer for a key of this unit of work meanwhile, all of its
+        executions lose.
 
         Raises:
-            ValueError: an attempt of that number is archived already, as after somebody set
+            AttemptArchived: an attempt of that number is archived already, as after somebody set
                 `retry_count` back; nothing was written.
+            StorageFailed: the storage refused it; nothing was written.
             StorageUnavailable: the outcome is unknown, all or nothing.
         """
         ...

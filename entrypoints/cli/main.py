@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 import click
 
 from automation_retry.adapters.embedded import EmbeddedPostgresError
-from automation_retry.application import StorageUnavailable
+from automation_retry.application import SchemaRefused, StorageFailed, StorageUnavailable
 from automation_retry.entrypoints.cli.identity import api_key, user
 from automation_retry.entrypoints.cli.outbox import outbox
 from automation_retry.entrypoints.cli.serve import demo, migrate, relay, serve
@@ -22,6 +22,8 @@ class _Main(click.Group):
             raise click.ClickException(str(error)) from error
         except StorageUnavailable as error:
             raise click.ClickException(f"PostgreSQL: {error.reason}") from error
+        except (SchemaRefused, StorageFailed) as error:
+            raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=_Main)

@@ -7,11 +7,11 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-from attrs import define, field, frozen
+import orjson
+from attrs import asdict, define, field, frozen
 
 from automation_retry.adapters.api_keys import new_api_key
 from automation_retry.adapters.embedded import enterable_path
-from automation_retry.adapters.wire.json_values import converter
 from automation_retry.application import ExecutionNotFound, MessageKind
 from automation_retry.application.ports import Directory, ExecutionRepository
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus
@@ -69,11 +69,12 @@ def serve_memory(settings: Settings, listening: socket.socket) -> None:
 
 def _kept_tenant(file: Path) -> DemoTenant:
     if file.exists():
-        return converter.loads(file.read_bytes(), DemoTenant)
+        kept_values = orjson.loads(file.read_bytes())
+        return DemoTenant(**kept_values | {"tenant": UUID(kept_values["tenant"])})
     tenant = DemoTenant()
     file.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as kept:
-        kept.write(converter.dumps(tenant))
+        kept.write(orjson.dumps(asdict(tenant)))
     return tenant
 
 

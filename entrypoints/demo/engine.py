@@ -89,8 +89,9 @@ def _failed(running: Execution, at: datetime) -> Execution:
     )
 
 
-def _duration_ms(running: Execution, at: datetime) -> float:
-    return (at - running.started_at).total_seconds() * 1000
+def _duration_ms(running: Execution, at: datetime) -> float | None:
+    started_at = running.started_at
+    return None if started_at is None else (at - started_at).total_seconds() * 1000
 
 
 async def log_event(event: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from automation_retry.adapters.broker_type import BrokerType
 from automation_retry.adapters.environment import PREFIX, SettingsError, one_of
 from automation_retry.adapters.extras import install_command
 from automation_retry.adapters.storage_kind import POSTGRESQL, StorageKind
+from automation_retry.application import MessageKind
 from automation_retry.entrypoints.brokers import BROKERS
 from automation_retry.entrypoints.settings.database_url import FORMS, DatabaseUrl
 from automation_retry.entrypoints.settings.service import (
@@ -34,6 +35,8 @@ __all__ = [
 
 Brokers = Mapping[str, BrokerType]
 
+JOB, EVENT = MessageKind.JOB, MessageKind.EVENT
+
 
 def read_settings(
     variables: Mapping[str, str] = os.environ, *, brokers: Brokers = BROKERS
@@ -51,9 +54,13 @@ def read_settings(
     kind = settings.database_url.kind
     return replace(
         settings,
-        jobs=_chosen(JOB_QUEUE, settings.job_queue, kind, variables, brokers),
-        events=_chosen(EVENT_BUS, settings.event_bus, kind, variables, brokers),
+        jobs=_chosen(JOB_QUEUE, settings.job_queue, kind, variables, _carrying(JOB, brokers)),
+        events=_chosen(EVENT_BUS, settings.event_bus, kind, variables, _carrying(EVENT, brokers)),
     )
+
+
+def _carrying(kind: MessageKind, brokers: Brokers) -> Brokers:
+    return {name: broker for name, broker in brokers.items() if kind in broker.kinds}
 
 
 def _chosen(

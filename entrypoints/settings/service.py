@@ -1,6 +1,7 @@
 """The service's own settings; each broker brings its own."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, LiteralString
 
 import environ
 from attrs import evolve, field, frozen
@@ -8,13 +9,18 @@ from attrs import evolve, field, frozen
 from automation_retry.adapters.broker_type import BrokerType
 from automation_retry.adapters.environment import PREFIX, one_of, variable, whole, yes_or_no
 from automation_retry.adapters.storage_kind import StorageKind
+from automation_retry.application import MessageKind
 from automation_retry.entrypoints.brokers import BROKERS
 from automation_retry.entrypoints.settings.database_url import DatabaseUrl, database_url
 
 JOB_QUEUE = f"{PREFIX}_JOB_QUEUE"
 EVENT_BUS = f"{PREFIX}_EVENT_BUS"
 
-_BROKERS = f"{', '.join(BROKERS)}; default: the first that works with DATABASE_URL"
+_DEFAULT = "default: the first that works with DATABASE_URL"
+
+
+def _carriers(kind: MessageKind) -> str:
+    return ", ".join(name for name, broker in BROKERS.items() if kind in broker.kinds)
 
 
 @frozen
@@ -36,13 +42,13 @@ class Settings:
     job_queue: str = variable(
         JOB_QUEUE,
         str,
-        f"Broker that carries the jobs: {_BROKERS}.",
+        f"Broker that carries the jobs: {_carriers(MessageKind.JOB)}; {_DEFAULT}.",
         default="",
     )
     event_bus: str = variable(
         EVENT_BUS,
         str,
-        f"Broker that carries the events: {_BROKERS}.",
+        f"Broker that carries the events: {_carriers(MessageKind.EVENT)}; {_DEFAULT}.",
         default="",
     )
     pool_min_size: int = variable(
@@ -84,7 +90,8 @@ class Settings:
     relay_poll_ms: int = variable(
         f"{PREFIX}_RELAY_POLL_MS",
         whole(1, 60_000),
-        "How often an idle relay looks for messages of other processes.",
+        "How soon a relay looks again for messages of other processes; less often, down to once a "
+        "second (with Procrastinate, in five), while it finds none.",
         default="50",
     )
     delivery_warning_s: int = variable(
@@ -92,6 +99,12 @@ class Settings:
         whole(1, 86_400),
         "Age of a message that waits for its broker from which on `/readyz` warns.",
         default="60",
+    )
+    payload_limit_bytes: int = variable(
+        f"{PREFIX}_PAYLOAD_LIMIT_BYTES",
+        whole(1024, 2**27),
+        "Bytes as stored (1024 to 134217728) beyond which payloads and error texts are left out.",
+        default=str(2**20),
     )
     rule_links: bool = variable(
         f"{PREFIX}_RULE_LINKS",
@@ -145,6 +158,22 @@ class Settings:
     @property
     def relay_poll_s(self) -> float:
         return self.relay_poll_ms / 1000
+
+    @property
+    def kinds(self) -> frozenset[MessageKind]:
+        """The kinds of messages that are written at all."""
+        chosen = {MessageKind.JOB: self.jobs, MessageKind.EVENT: self.events}
+        return frozenset(kind for kind, broker in chosen.items() if not broker.type.discards)
+
+    @property
+    def hand_over(self) -> Mapping[MessageKind, LiteralString]:
+        """How commits hand messages over, for each kind whose broker is in the same database."""
+        chosen = {MessageKind.JOB: self.jobs, MessageKind.EVENT: self.events}
+        return {
+            kind: broker.type.hand_over[kind]
+            for kind, broker in chosen.items()
+            if kind in broker.type.hand_over
+        }
 
     def on_server(self, url: str) -> "Settings":
         """The same settings for the PostgreSQL at `url`."""

@@ -26,7 +26,9 @@ class RelayLoop(Loop):
     _wake_up: WakeUp
     _batch: int = field(kw_only=True)
     _poll_s: float = field(kw_only=True)
-    """Seconds between polls while the outbox is empty; a commit of this process ends the wait."""
+    """Seconds until it looks again; they double while it finds nothing, up to `idle_poll_s`. A
+    commit of this process that leaves messages ends the wait."""
+    _idle_poll_s: float = field(kw_only=True, default=1.0)
     _random: Random = field(kw_only=True, default=random.random)
     name: str = field(init=False)
 
@@ -35,6 +37,7 @@ class RelayLoop(Loop):
 
     async def run(self, stopping: asyncio.Event) -> None:
         backoff = Backoff(self._random)
+        poll_s = self._poll_s
         while not stopping.is_set():
             try:
                 relayed = await self._relay_outbox(self._kind, self._batch)
@@ -48,8 +51,12 @@ class RelayLoop(Loop):
             else:
                 backoff.reset()
                 self._log_settled(relayed)
+                if relayed.settled:
+                    poll_s = self._poll_s
                 if relayed.settled < self._batch:
-                    await self._wake_up.wait(self._kind, self._poll_s)
+                    woken = await self._wake_up.wait(self._kind, poll_s)
+                    longest_s = max(self._poll_s, self._idle_poll_s)
+                    poll_s = self._poll_s if woken else min(poll_s * 2, longest_s)
 
     def _log_settled(self, relayed: Relayed) -> None:
         if relayed.settled:

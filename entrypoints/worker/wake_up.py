@@ -17,12 +17,13 @@ class WakeUp:
         for event in self._events.values():
             event.set()
 
-    async def wait(self, kind: MessageKind, seconds: float) -> None:
-        """Returns after `seconds`, or at once if it was called since the last wait."""
+    async def wait(self, kind: MessageKind, seconds: float) -> bool:
+        """Waits up to `seconds`; returns True at once if it was called since the last wait."""
         event = self._events[kind]
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()
         except TimeoutError:
-            return
+            return False
         event.clear()
+        return True

@@ -14,6 +14,7 @@ from automation_retry.domain import (
     Permission,
     PermissionDenied,
     Principal,
+    UnreadableExecution,
 )
 from tests.support.factories import a_failed_execution, a_principal
 
@@ -75,3 +76,22 @@ async def test_another_tenants_execution_is_not_found(
     with pytest.raises(ExecutionNotFound) as unknown:
         await get_execution(principal, uuid4())
     assert str(other.value) == str(unknown.value)
+
+
+async def test_what_cannot_be_expressed_is_an_error(
+    store: MemoryStore, get_execution: GetExecution
+) -> None:
+    """It names the columns; an execution that only lacks a payload is read."""
+    caller = a_principal(permissions=BOTH)
+    truncated = a_failed_execution(tenant=caller.tenant, logs=None, truncated=frozenset({"logs"}))
+    unreadable = a_failed_execution(
+        tenant=caller.tenant,
+        completed_at=None,
+        duration_ms=None,
+        unreadable=frozenset({"duration_ms", "completed_at"}),
+    )
+    store.add([truncated, unreadable])
+
+    assert (await get_execution(caller, truncated.execution_id)).execution == truncated
+    with pytest.raises(UnreadableExecution, match="completed_at, duration_ms"):
+        await get_execution(caller, unreadable.execution_id)

@@ -20,6 +20,7 @@ from automation_retry.domain import (
     Permission,
     PermissionDenied,
     Principal,
+    UnknownStatus,
 )
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import RETRIED_AT, LeftBehind, left_behind
@@ -70,7 +71,7 @@ async def test_wakes_the_relay_after_the_commit(
     """When the relay is woken, the store has the new status."""
     failed = a_failed_execution(tenant=principal.tenant)
     store.add([failed])
-    seen: list[ExecutionStatus] = []
+    seen: list[ExecutionStatus | UnknownStatus] = []
 
     def on_commit() -> None:
         seen.append(store.execution(failed.tenant, failed.execution_id).status)

@@ -6,12 +6,19 @@ from typing import Self
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 from automation_retry.adapters.memory import MemoryStore
 from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
 from automation_retry.adapters.memory.unit_of_work import MemoryUnitOfWork
 from automation_retry.adapters.staging import StagedMessages
-from automation_retry.application import ExecutionJob, IdempotencyKey, RetriedEvent
+from automation_retry.application import (
+    ExecutionJob,
+    IdempotencyKey,
+    RetriedEvent,
+    StorageUnavailable,
+)
+from automation_retry.application.ports import CommitOutcome
 from automation_retry.domain import Execution, Principal, Retry
 from tests.application.conftest import NewRetryExecution
 from tests.application.left_behind import LeftBehind, left_behind
@@ -62,14 +69,14 @@ class BrokenRecord(MemoryUnitOfWork):
 
 
 class BrokenCommit(MemoryUnitOfWork):
-    async def commit(self) -> frozenset[UUID]:
+    async def commit(self) -> CommitOutcome:
         raise Broken
 
 
 class BrokenOnce(MemoryUnitOfWork):
     broken = True
 
-    async def commit(self) -> frozenset[UUID]:
+    async def commit(self) -> CommitOutcome:
         if self.broken:
             self.broken = False
             raise Broken
@@ -169,20 +176,56 @@ async def test_an_answer_that_cannot_be_built_leaves_nothing_behind(
     assert [one.retry_count for one in seen] == [failed.retry_count + 1]
 
 
-async def test_an_attempt_that_is_archived_already_leaves_nothing_behind(
+async def test_a_retry_count_that_was_set_back_goes_on_after_the_last_attempt(
     store: MemoryStore,
     new_retry_execution: NewRetryExecution,
     principal: Principal,
     failed: Execution,
 ) -> None:
-    """A `retry_count` that was set back by hand cannot make a second attempt of one number."""
+    """No number is used twice: it would fence the results of two runs alike."""
     first = a_retry_write(failed).retry
     commit_silently(store, first)
     store.overwrite(failed)
 
-    with pytest.raises(ValueError, match="attempt 1 of execution"):
-        await new_retry_execution()(principal, failed.execution_id)
-    assert left_behind(store, failed) == LeftBehind(failed, (first.failed_attempt,))
+    retried = (await new_retry_execution()(principal, failed.execution_id)).execution
+    left = left_behind(store, failed)
+    assert retried == left.execution
+    assert (retried.retry_count, [one.attempt for one in left.failed_attempts]) == (2, [1, 2])
+    assert [one.retried.attempt for one in left.jobs] == [2]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_answer_that_fails_after_the_commit_says_that_the_outcome_is_unknown(
+    store: MemoryStore,
+    new_retry_execution: NewRetryExecution,
+    failed: Execution,
+    principal: Principal,
+    times: int,
+) -> None:
+    """It is built again where something else was committed, as what others changed meanwhile."""
+    answers: list[Execution] = []
+
+    class ChangedMeanwhile(MemoryExecutionRepository):
+        async def get(self, tenant: UUID, execution_id: UUID) -> Execution:
+            execution = await super().get(tenant, execution_id)
+            store.overwrite(evolve(execution, actions_total=5))
+            return execution
+
+    def prepare(execution: Execution) -> None:
+        answers.append(execution)
+        if len(answers) > times:
+            raise Broken
+
+    retry_execution = new_retry_execution(
+        new_unit_of_work=lambda: unit_of_work(store, ChangedMeanwhile(store))
+    )
+    if times == 1:
+        with pytest.raises(StorageUnavailable):
+            await retry_execution(principal, failed.execution_id, prepare=prepare)
+    else:
+        await retry_execution(principal, failed.execution_id, prepare=prepare)
+    assert [one.actions_total for one in answers] == [4, 5]
+    assert left_behind(store, failed).execution == answers[-1]
 
 
 async def test_a_retry_after_an_error_is_a_retry_like_any_other(

@@ -126,7 +126,7 @@ async def test_what_failed_anew_meanwhile_is_archived_as_it_is_now(
     principal: Principal,
     failed: Execution,
 ) -> None:
-    """The retry reads again and archives the newer error; the older one was never committed."""
+    """The retry archives the newer error, which it clears; the older one was never committed."""
     failed_anew = evolve(failed, error_message="disk full")
     executions = ChangedAfterRead(store, lambda _: store.report(failed_anew))
     retry_execution = new_retry_execution(new_unit_of_work=reading_from(store, executions))
@@ -190,9 +190,9 @@ async def test_an_execution_that_keeps_changing_is_a_conflict(
     failed: Execution,
 ) -> None:
     """Instead of trying for ever the retry gives up, having written nothing."""
-    stack = count()
+    counts = count(1)
     executions = ChangedAfterRead(
-        store, lambda read: store.report(evolve(read, error_stack=f"{next(stack)}"))
+        store, lambda read: store.overwrite(evolve(read, retry_count=next(counts)))
     )
     retry_execution = new_retry_execution(new_unit_of_work=reading_from(store, executions))
 
@@ -200,4 +200,4 @@ async def test_an_execution_that_keeps_changing_is_a_conflict(
         await retry_execution(principal, failed.execution_id)
     assert conflict.value.execution_id == failed.execution_id
     left = left_behind(store, failed)
-    assert left == LeftBehind(evolve(failed, error_stack=left.execution.error_stack))
+    assert left == LeftBehind(evolve(failed, retry_count=left.execution.retry_count))

@@ -35,7 +35,7 @@ _SECTIONS: Final = ("retries", "bulk", "relay", "growth", "draining", "memory", 
 def main(*, quick: bool, keep: bool, only: Sequence[str], service: str, render: bool) -> None:
     """Measures the service against its peers and against the limit.
 
-    A full run takes about 25 minutes and 15 GB of disk, and writes results.json, results.md and
+    A full run takes about 30 minutes and 15 GB of disk, and writes results.json, results.md and
     chart.svg to tests/benchmarks/results/.
     """
     configure_logging("json", "warning")

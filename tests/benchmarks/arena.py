@@ -62,7 +62,7 @@ class Arena:
         self.execute("CHECKPOINT")
 
     def wait_until_relayed(self) -> None:
-        """Returns when a relay has emptied the outbox."""
+        """Returns when the outbox is empty: at once where a commit delivers by itself."""
         deadline = time.monotonic() + _DRAIN_SECONDS
         while self.execute("SELECT 1 FROM automation_outbox LIMIT 1"):
             if time.monotonic() > deadline:

@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Final, LiteralString
 from uuid import UUID
 
-from automation_retry.adapters.wire.json_values import converter
-from automation_retry.domain import Execution, ExecutionStatus, LogEntry, LogLevel
+from automation_retry.domain import Execution, ExecutionLog, ExecutionStatus, LogEntry, LogLevel
 
 TENANT: Final = UUID("0be7c4f0-5d0c-4b5e-9a53-6f3f6a7b1c2d")
 RULE: Final = UUID("5f0f5c0e-3f86-4c55-8f1b-9f6f0f1f7a11")
@@ -25,7 +24,7 @@ ERROR_STACK: Final = (
     "    at async assignLicences (/srv/engine/dist/actions/m365/licences.js:41:5)\n"
     "    at async runAction (/srv/engine/dist/runner.js:87:20)"
 )
-_LOGS: Final = tuple(
+_LOGS: Final = ExecutionLog.of_entries(
     LogEntry(
         level=LogLevel.ERROR if action == 3 else LogLevel.INFO,
         message=f"{'Failed' if action == 3 else 'Done'}: action {action} of onboard-new-employee",
@@ -67,7 +66,7 @@ def row_parameters(count: int, failed_of_ten: int = 10) -> dict[str, object]:
         "started_at": STARTED_AT,
         "error_message": ERROR_MESSAGE,
         "error_stack": ERROR_STACK,
-        "logs": converter.dumps(_LOGS).decode(),
+        "logs": _LOGS.text,
         "count": count,
         "failed_of_ten": failed_of_ten,
     }

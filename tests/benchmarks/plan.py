@@ -56,7 +56,7 @@ FULL = Plan(
 
 QUICK = Plan(
     quick=True,
-    rounds=3,
+    rounds=2,
     warm_up_s=0.2,
     seconds=0.5,
     bulk_units=20,

@@ -14,6 +14,8 @@ from tests.support.command import environment
 
 _PATIENCE: Final = 60.0
 _POLL: Final = 0.002
+_IDLE_WINDOW: Final = 0.5
+_IDLE_SHARE: Final = 0.1
 _MIB: Final = 1024 * 1024
 
 
@@ -23,7 +25,7 @@ class ServerFailed(Exception):
 
 @frozen
 class ServerProcess:
-    """A running server that is one process."""
+    """A running server: one process, or one with worker processes as its children."""
 
     process: psutil.Process
     ready_after_s: float
@@ -31,12 +33,29 @@ class ServerProcess:
     rss_when_ready_mib: float
 
     def cpu_s(self) -> float:
-        """CPU time so far, of user and system."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        """CPU time so far, of user and system, that of its children included."""
+        processes = [self.process, *self.process.children(recursive=True)]
+        every = [process.cpu_times() for process in processes]
+        return float(sum(times.user + times.system for times in every))
+
+    def wait_until_idle(self) -> None:
+        """Returns when it uses hardly any CPU time.
+
+        One with several processes answers before the last of them has started.
+
+        Raises:
+            ServerFailed: it is busy for a minute.
+        """
+        deadline = time.perf_counter() + _PATIENCE
+        before, now = -1.0, self.cpu_s()
+        while now - before > _IDLE_SHARE * _IDLE_WINDOW:
+            if time.perf_counter() > deadline:
+                raise ServerFailed(f"it is busy for {_PATIENCE} s without any load")
+            time.sleep(_IDLE_WINDOW)
+            before, now = now, self.cpu_s()
 
     def rss_mib(self) -> float:
-        """Resident memory now."""
+        """Resident memory of the first process now."""
         return rss_mib(self.process)
 
 

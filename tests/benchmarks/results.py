@@ -32,11 +32,13 @@ class RetryRate:
 
     contender: str
     clients: int
+    delivers: bool = False
+    """Whether job and event reached Procrastinate."""
     per_second: Spread
     p50_ms: Spread | None = None
     p99_ms: Spread | None = None
     cpu_us: Spread | None = None
-    """CPU time of the server's process for one retry."""
+    """CPU time of the server's processes for one retry."""
 
 
 @frozen(kw_only=True)
@@ -45,6 +47,8 @@ class BulkRate:
 
     executions: int
     """In one unit of work."""
+    delivers: bool = False
+    """Whether job and event reached Procrastinate."""
     unit_of_work: Spread
     """Decide, stage and commit."""
     with_read: Spread

@@ -5,9 +5,12 @@ well: the relay or worker of another test would take away what is claimed or con
 """
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from automation_retry.adapters.postgres.storage import NO_HAND_OVER
+from automation_retry.adapters.procrastinate.hand_over import HAND_OVER
 from automation_retry.application import MessageKind
 from automation_retry.application.ports import User
 from tests.contracts import (
@@ -29,13 +32,19 @@ def new_database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def opening(
+    request: pytest.FixtureRequest, name: str
+) -> AbstractAsyncContextManager[StorageUnderTest]:
+    """The storage of that name."""
+    if name == "memory":
+        return memory_storage.open_storage()
+    hand_over = HAND_OVER if name == "postgres, handing over" else NO_HAND_OVER
+    return postgres_storage.open_storage(new_database_url(request), hand_over)
+
+
 @pytest.fixture(scope="session", params=["memory", "postgres"])
 async def storage(request: pytest.FixtureRequest) -> AsyncIterator[StorageUnderTest]:
-    if request.param == "memory":
-        opening = memory_storage.open_storage()
-    else:
-        opening = postgres_storage.open_storage(new_database_url(request))
-    async with opening as opened:
+    async with opening(request, request.param) as opened:
         yield opened
 
 
@@ -61,12 +70,12 @@ async def empty_outbox(storage: StorageUnderTest) -> StorageUnderTest:
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[BrokerUnderTest]:
     match request.param:
         case "memory":
-            opening = memory_broker.open_broker()
+            broker = memory_broker.open_broker()
         case "redis":
-            opening = redis_broker.open_broker()
+            broker = redis_broker.open_broker()
         case "nats":
-            opening = nats_broker.open_broker()
+            broker = nats_broker.open_broker()
         case _:
-            opening = procrastinate_broker.open_broker(new_database_url(request))
-    async with opening as opened:
+            broker = procrastinate_broker.open_broker(new_database_url(request))
+    async with broker as opened:
         yield opened

@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from automation_retry.adapters.memory import MemoryStore, memory_storage
 from automation_retry.adapters.memory.identities import Account
+from automation_retry.application import MessageKind
 from automation_retry.application.ports import User
 from automation_retry.domain import Execution, Permission
 from tests.contracts.storage import Neighbours, StorageUnderTest
@@ -20,6 +21,9 @@ class MemoryNeighbours(Neighbours):
 
     async def overwrite(self, execution: Execution) -> None:
         self.store.overwrite(execution)
+
+    async def handed_over(self, kind: MessageKind) -> Sequence[Sent]:  # noqa: ARG002
+        return ()
 
     async def dead_letters(self, tenant: UUID) -> Sequence[tuple[Sent, str]]:
         return [

@@ -5,16 +5,16 @@ from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from attrs import frozen
-from psycopg.types.json import Jsonb
 
 from automation_retry.adapters.postgres import Database, postgres_storage
 from automation_retry.adapters.postgres.authenticator import PostgresAuthenticator
-from automation_retry.adapters.wire.json_values import converter
+from automation_retry.adapters.postgres.rows import execution_record
+from automation_retry.adapters.postgres.storage import NO_HAND_OVER
 from automation_retry.application import Message, MessageKind
 from automation_retry.application.ports import User
 from automation_retry.domain import Execution, Permission
 from tests.contracts.storage import Neighbours, StorageUnderTest
-from tests.support.messages import Sent, opened
+from tests.support.messages import Sent, handed_over, opened
 
 _OVERWRITE: LiteralString = """
 UPDATE automation_executions e
@@ -45,7 +45,11 @@ class PostgresNeighbours(Neighbours):
             await connection.execute(statement, parameters)
 
     async def overwrite(self, execution: Execution) -> None:
-        await self._execute(_OVERWRITE, execution=Jsonb(converter.unstructure(execution)))
+        await self._execute(_OVERWRITE, execution=execution_record(execution))
+
+    async def handed_over(self, kind: MessageKind) -> Sequence[Sent]:
+        async with self.database.connection() as connection:
+            return await handed_over(connection, kind)
 
     async def dead_letters(self, tenant: UUID) -> Sequence[tuple[Sent, str]]:
         rows = await self.database.fetch(_DEAD_LETTERS, {"tenant": tenant})
@@ -132,10 +136,12 @@ class PostgresNeighbours(Neighbours):
 
 
 @asynccontextmanager
-async def open_storage(url: str) -> AsyncIterator[StorageUnderTest]:
+async def open_storage(
+    url: str, hand_over: Mapping[MessageKind, LiteralString] = NO_HAND_OVER
+) -> AsyncIterator[StorageUnderTest]:
     """The storage in a migrated database."""
     database = Database(url)
-    storage = postgres_storage(database, new_id=uuid4)
+    storage = postgres_storage(database, new_id=uuid4, hand_over=hand_over)
     assert isinstance(storage.authenticator, PostgresAuthenticator)
     await storage.lifecycle.open()
     try:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from attrs import frozen
 
+from automation_retry.application import MessageKind
 from automation_retry.application.ports import (
     Authenticator,
     Directory,
@@ -26,6 +27,10 @@ class Neighbours(Protocol):
 
     async def overwrite(self, execution: Execution) -> None:
         """An operator sets every value of a stored execution."""
+        ...
+
+    async def handed_over(self, kind: MessageKind) -> Sequence[Sent]:
+        """The messages of a kind that commits handed to a broker in the same database."""
         ...
 
     async def dead_letters(self, tenant: UUID) -> Sequence[tuple[Sent, str]]:

@@ -33,9 +33,22 @@ async def stored(storage: StorageUnderTest, execution: Execution) -> Stored:
     return Stored(
         await storage.executions.get(*ids),
         tuple(reversed(archived.items)),
-        await claimable(storage, MessageKind.JOB, execution),
-        await claimable(storage, MessageKind.EVENT, execution),
+        await _messages(storage, MessageKind.JOB, execution),
+        await _messages(storage, MessageKind.EVENT, execution),
     )
+
+
+async def _messages(
+    storage: StorageUnderTest, kind: MessageKind, execution: Execution
+) -> Sequence[Sent]:
+    """Those that were handed over, and those that a relay could claim now."""
+    about = (execution.tenant, execution.execution_id)
+    handed_over = [
+        sent
+        for sent in await storage.neighbours.handed_over(kind)
+        if (sent.retried.tenant, sent.retried.execution_id) == about
+    ]
+    return (*handed_over, *await claimable(storage, kind, execution))
 
 
 async def claimable(

@@ -59,6 +59,8 @@ class Campaign:
         proven = True
         for broker, seed in self._turns(rounds):
             for name, mutant in MUTANTS.items():
+                if broker not in mutant.brokers:
+                    continue
                 planted = await self._run(mutant.scenario, broker, seed, name)
                 caught = any(one.rule is mutant.breaks for one in planted.violations)
                 if not caught:
@@ -74,6 +76,8 @@ class Campaign:
     ) -> bool:
         violations = 0
         for broker, seed in self._turns(rounds):
+            if mutant and broker not in MUTANTS[mutant].brokers:
+                continue
             for scenario in scenarios:
                 outcome = await self._run(scenario, broker, seed, mutant)
                 self._print_violations(outcome)

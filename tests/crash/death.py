@@ -14,7 +14,6 @@ from uuid import UUID
 from attrs import define, field, frozen
 
 from automation_retry.adapters.postgres import Database
-from automation_retry.adapters.postgres.sql.unit_of_work import COMMIT, COMMIT_WAITING
 from automation_retry.application import Message, MessageKind
 from tests.crash.pass_through import PassThrough
 
@@ -63,7 +62,7 @@ class DyingDatabase(Database):
 
     async def fetch_once(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Any:
         rows = await super().fetch_once(statement, parameters)
-        if statement in {COMMIT, COMMIT_WAITING} and rows:
+        if "INSERT INTO automation_failed_attempts" in statement and rows:
             self.countdown.reached(Point.AFTER_COMMIT)
         return rows
 

@@ -11,17 +11,16 @@ from uuid import UUID, uuid4
 
 import orjson
 from attrs import evolve, frozen
-from psycopg.types.json import Jsonb
 
 from automation_retry.adapters.postgres import Database, PostgresUnitOfWork
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.rows import message_records
+from automation_retry.adapters.postgres.sql import unit_of_work as sql
 from automation_retry.adapters.postgres.sql.outbox import ACKNOWLEDGE
-from automation_retry.adapters.wire.json_values import converter
+from automation_retry.adapters.procrastinate.hand_over import HAND_OVER
 from automation_retry.adapters.wire.messages import body_of
-from automation_retry.application import IdempotencyKey, Message, MessageKind
-from automation_retry.application.ports import Broker, Outbox
-from automation_retry.domain import Retry
+from automation_retry.application import Message, MessageKind
+from automation_retry.application.ports import Broker, CommitOutcome, Outbox
 from tests.crash import scenarios
 from tests.crash.audit import Rule
 from tests.crash.pass_through import PassThrough
@@ -40,65 +39,47 @@ FROM jsonb_to_recordset(%(messages)s) AS m (
 class EventAfterCommit(PostgresUnitOfWork):
     """Writes the event after the commit of the retry: a process that dies in between loses it."""
 
-    async def commit(self) -> frozenset[UUID]:
+    async def commit(self) -> CommitOutcome:
         staged = self.queue.messages
         events = [message for message in staged if message.kind is MessageKind.EVENT]
         staged[:] = [message for message in staged if message.kind is MessageKind.JOB]
-        lost = await super().commit()
-        won = [event for event in events if event.execution_id not in lost]
+        outcome = await super().commit()
+        won = [event for event in events if event.execution_id in outcome.committed]
         async with self._database.connection() as connection:
             await connection.execute(_ADD_MESSAGES, {"messages": message_records(won)})
-        return lost
+        return outcome
 
 
-_BLIND_SWAP: Final = """
-WITH swapped AS (
-    UPDATE automation_executions e
-    SET status = n.status, started_at = n.started_at, completed_at = n.completed_at,
-        duration_ms = n.duration_ms, actions_successful = n.actions_successful,
-        actions_failed = n.actions_failed, error_message = n.error_message,
-        error_stack = n.error_stack, failed_action_index = n.failed_action_index,
-        retry_count = n.retry_count
-    FROM jsonb_populate_recordset(NULL::automation_executions, %(executions)s) n
-    WHERE e.tenant = n.tenant AND e.execution_id = n.execution_id
-), archived AS (
-    INSERT INTO automation_failed_attempts (
-        tenant, execution_id, attempt, retried_at, retried_by, api_key_id, request_id, started_at,
-        completed_at, duration_ms, actions_successful, actions_failed, error_message, error_stack,
-        failed_action_index
-    )
-    SELECT a.tenant, a.execution_id, a.attempt, a.retried_at, a.retried_by, a.api_key_id,
-           a.request_id, a.started_at, a.completed_at, a.duration_ms, a.actions_successful,
-           a.actions_failed, a.error_message, a.error_stack, a.failed_action_index
-    FROM jsonb_populate_recordset(NULL::automation_failed_attempts, %(attempts)s) a
+_MESSAGES: Final = """
+WITH message AS (
+    SELECT m.kind, m.body FROM jsonb_to_recordset(%(messages)s) AS m (kind text, body jsonb)
 )
 """
 
 
-class SwapWithoutCompare(PostgresUnitOfWork):
-    """Resets the row whatever its state: all of several concurrent retries succeed."""
+class HandedOverAfterCommit(PostgresUnitOfWork):
+    """Hands over after the commit of the retry: a process that dies in between loses both."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._decided: list[Retry] = []
-
-    def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:  # noqa: ARG002
-        self._decided.append(retry)
-
-    async def commit(self) -> frozenset[UUID]:
-        decided = self._decided
+    async def commit(self) -> CommitOutcome:
+        staged = [*self.queue.messages]
+        self.queue.messages.clear()
+        outcome = await super().commit()
+        won = [message for message in staged if message.execution_id in outcome.committed]
         async with self._database.connection() as connection:
-            await connection.execute(
-                _BLIND_SWAP + _ADD_MESSAGES,
-                {
-                    "executions": Jsonb([converter.unstructure(one.execution) for one in decided]),
-                    "attempts": Jsonb(
-                        [converter.unstructure(one.failed_attempt) for one in decided]
-                    ),
-                    "messages": message_records(self.queue.messages),
-                },
-            )
-        return frozenset()
+            query = HAND_OVER[MessageKind.JOB]  # the same for both kinds
+            await connection.execute(_MESSAGES + query, {"messages": message_records(won)})
+        return outcome
+
+
+def _commit_without(name: str, part: str, instead: str = "") -> Callable[[], None]:
+    """Removes a part of the statement that commits."""
+
+    def plant() -> None:
+        text: str = getattr(sql, name)
+        assert text.count(part) == 1
+        setattr(sql, name, text.replace(part, instead))
+
+    return plant
 
 
 @frozen
@@ -219,6 +200,10 @@ ALTER TABLE automation_outbox DROP CONSTRAINT automation_outbox_one_of_each_kind
 """
 
 
+_BY_OUTBOX: Final = frozenset({"redis", "nats"})
+_BY_COMMIT: Final = frozenset({"procrastinate"})
+
+
 @frozen
 class Mutant:
     """One planted bug, and the scenario that must show it."""
@@ -227,6 +212,8 @@ class Mutant:
     scenario: Scenario
     breaks: Rule
     """The rule under which it must be reported."""
+    brokers: frozenset[str] = _BY_OUTBOX | _BY_COMMIT
+    """Those with which it is a bug."""
 
 
 MUTANTS: Final = {
@@ -234,24 +221,53 @@ MUTANTS: Final = {
         Bug(unit_of_work=EventAfterCommit),
         scenarios.API_DIES_AFTER_COMMIT,
         Rule.LOST_MESSAGE,
+        _BY_OUTBOX,
+    ),
+    "handed-over-after-commit": Mutant(
+        Bug(unit_of_work=HandedOverAfterCommit),
+        scenarios.API_DIES_AFTER_COMMIT,
+        Rule.LOST_MESSAGE,
+        _BY_COMMIT,
+    ),
+    "lost-race-handed-over": Mutant(
+        Bug(plant=_commit_without("_MESSAGES", "    JOIN updated USING (tenant, execution_id)\n")),
+        scenarios.SIMULTANEOUS_RETRIES,
+        Rule.TWO_IDS,
+        _BY_COMMIT,
+    ),
+    "function-not-referred-to": Mutant(
+        Bug(plant=_commit_without("_HANDED_OVER", ", (SELECT count(*) FROM {name}) AS {name}")),
+        scenarios.SIMULTANEOUS_RETRIES,
+        Rule.LOST_MESSAGE,
+        _BY_COMMIT,
     ),
     "sent-before-published": Mutant(
         Bug(outbox=RemovedBeforeSent),
         scenarios.RELAY_DIES_AFTER_CLAIM,
         Rule.LOST_MESSAGE,
+        _BY_OUTBOX,
     ),
     "cursor": Mutant(
         Bug(outbox=Cursor, prepare=_POSITIONS),
         scenarios.LATE_COMMITS,
         Rule.STRANDED,
+        _BY_OUTBOX,
     ),
     "no-message-id": Mutant(
         Bug(broker=BrokerWithoutIds),
         scenarios.RELAY_DIES_AFTER_SEND,
         Rule.TWO_IDS,
+        _BY_OUTBOX,
     ),
     "swap-without-compare": Mutant(
-        Bug(unit_of_work=SwapWithoutCompare, prepare=_NOTHING_UNIQUE),
+        Bug(
+            plant=_commit_without(
+                "_LOCK",
+                "x.status::text = 'failed' AND coalesce(x.retry_count, 0) = c.before_count",
+                "true",
+            ),
+            prepare=_NOTHING_UNIQUE,
+        ),
         scenarios.SIMULTANEOUS_RETRIES,
         Rule.PROMISED_TWICE,
     ),
@@ -264,5 +280,6 @@ MUTANTS: Final = {
         Bug(plant=log_calls_raise),
         scenarios.LOG_DEVICE_FULL,
         Rule.LOST_MESSAGE,
+        _BY_OUTBOX,
     ),
 }

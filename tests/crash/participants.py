@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Final
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -42,7 +43,8 @@ _APIS = 2
 _RELAYS = 2
 _ANSWER_TIMEOUT_S = 30.0
 _DELIVERY_TIMEOUT_S = 20.0
-_CHECKS = 4
+_RELAY_PAUSE_S = 12.0
+_CONSUMER_PAUSE_S = 2.0
 _CHECK_PAUSE_S = 0.05
 _REPEAT_AFTER = frozenset({None, 409, 503})
 
@@ -110,7 +112,7 @@ class Participants:
                 variables=self.variables,
                 mutant=self.mutant,
                 death=None if self._settling else death(random),
-                separate_connections=self.scenario.separate_connections and command == RELAY,
+                by_outbox=command == SERVE and random.random() < self.scenario.share_by_outbox,
                 log_fate=self.scenario.log_fate(random),
             )
 
@@ -215,18 +217,19 @@ class Participants:
     async def _is_drained(self) -> bool:
         """Whether the outbox is empty and both messages of every archived attempt were received.
 
-        Checks a few times, and goes on while a relay has a claim.
+        Goes on while a relay has a claim, and for as long as relays and consumers may pause.
         """
-        checks = 0
-        while checks < _CHECKS:
+        before, since = frozenset[UUID](), time.monotonic()
+        while True:
             waiting = await evidence.waiting_messages(self.database.url)
             archived = await evidence.archived_attempts(self.database.url)
             if not waiting and all(self.log.has(row.attempt) for row in archived):
                 return True
-            if waiting == await evidence.unclaimed_messages(self.database.url):
-                checks += 1
+            if waiting != before or waiting != await evidence.unclaimed_messages(self.database.url):
+                before, since = waiting, time.monotonic()
+            if time.monotonic() - since > (_RELAY_PAUSE_S if waiting else _CONSUMER_PAUSE_S):
+                return False
             await asyncio.sleep(_CHECK_PAUSE_S)
-        return False
 
     @property
     def _dying_slots(self) -> Sequence[ProcessSlot]:

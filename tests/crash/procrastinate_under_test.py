@@ -5,7 +5,7 @@ from typing import Any
 
 import procrastinate
 
-from automation_retry.adapters.procrastinate.broker import (
+from automation_retry.adapters.procrastinate.destinations import (
     EVENT_QUEUE,
     EVENT_TASK,
     JOB_QUEUE,

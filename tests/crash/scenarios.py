@@ -83,8 +83,8 @@ class Scenario:
     """How often a process reaches the point of its death, at most."""
     late_commits: bool = False
     """Commits become visible in another order than that in which they wrote."""
-    separate_connections: bool = False
-    """Procrastinate gets its messages on connections of its own: at least once, not exactly."""
+    share_by_outbox: float = 0.0
+    """Of the API processes, those that leave all messages to a relay, as earlier versions do."""
     settles_within: float = 90.0
     """Seconds in which everything is delivered once the load has ended."""
     broker_down: bool = False
@@ -144,6 +144,7 @@ def storm(seconds: float) -> Scenario:
         random_kills=True,
         relay_dies_at=RELAY_POINTS,
         share_of_dying_relays=0.6,
+        share_by_outbox=0.5,
         longest_life=20,
         executions=40 + 4 * int(seconds),
     )
@@ -152,7 +153,12 @@ def storm(seconds: float) -> Scenario:
 def outage(seconds: float) -> Scenario:
     """The broker is down all the time, while executions fail and are retried again and again."""
     return Scenario(
-        name="outage", seconds=seconds, retries=400, broker_down=True, share_timed_out=0.9
+        name="outage",
+        seconds=seconds,
+        retries=400,
+        broker_down=True,
+        share_timed_out=0.9,
+        share_by_outbox=0.5,
     )
 
 
@@ -164,6 +170,7 @@ def silence(seconds: float) -> Scenario:
         random_kills=True,
         freezes=True,
         log_fates=(LogFate.FULL, LogFate.UNREAD),
+        share_by_outbox=0.3,
         executions=40 + 4 * int(seconds),
     )
 
@@ -184,7 +191,6 @@ RELAY_DIES_AFTER_SEND: Final = Scenario(
     seconds=_BOUND,
     deaths=3,
     relay_dies_at=(Point.AFTER_SEND,),
-    separate_connections=True,
 )
 LATE_COMMITS: Final = Scenario(
     name="commits end late", seconds=_BOUND, retries=60, late_commits=True

@@ -42,13 +42,13 @@ class Program:
     """Its environment, in addition to that of this process."""
     mutant: str | None = None
     death: Death | None = None
-    separate_connections: bool = False
-    """Whether Procrastinate gets connections of its own, as any other broker has."""
+    by_outbox: bool = False
+    """Whether commits leave all messages to a relay, as those of earlier versions do."""
     log_fate: LogFate = LogFate.READ
 
     @property
     def shipped(self) -> bool:
-        return self.mutant is None and self.death is None and not self.separate_connections
+        return self.mutant is None and self.death is None and not self.by_outbox
 
     @property
     def bug(self) -> Bug:
@@ -102,6 +102,8 @@ def _serve(program: Program, settings: Settings) -> None:
             database,
             new_id=container.new_id(),
             on_commit=container.wake_up(),
+            kinds=settings.kinds,
+            hand_over={} if program.by_outbox else settings.hand_over,
             unit_of_work=program.bug.unit_of_work,
         )
     )
@@ -134,13 +136,12 @@ def _plant(program: Program, container: Container) -> None:
     storage: Storage = container.storage()
     database = container.database()
     outbox = DyingOutbox(bug.outbox(storage.outbox, database), countdown)
-    connection = database.connection if program.separate_connections else storage.connection
-    container.storage.override(evolve(storage, outbox=outbox, connection=connection))
+    container.storage.override(evolve(storage, outbox=outbox))
 
     def planted(bundle: BrokerBundle) -> BrokerBundle:
         return evolve(bundle, broker=DyingBroker(bug.broker(bundle.broker), countdown))
 
-    brokers: Brokers = container.brokers()  # on the storage with those connections
+    brokers: Brokers = container.brokers()
     jobs = planted(brokers.jobs)
     events = jobs if brokers.events is brokers.jobs else planted(brokers.events)
     container.brokers.override(Brokers(jobs, events))

@@ -40,14 +40,22 @@ async def test_what_was_acknowledged_survives_every_death(postgres: KillablePost
     assert outcome.counts["kills api"] + outcome.counts["kills relay"] > 0
 
 
-@pytest.mark.parametrize("name", ["event-after-commit", "no-message-id"])
-async def test_a_planted_bug_is_seen(postgres: KillablePostgres, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "broker"),
+    [
+        ("no-message-id", "redis"),
+        ("handed-over-after-commit", "procrastinate"),
+        ("lost-race-handed-over", "procrastinate"),
+        ("function-not-referred-to", "procrastinate"),
+    ],
+)
+async def test_a_planted_bug_is_seen(postgres: KillablePostgres, name: str, broker: str) -> None:
     """The harness can fail."""
     mutant = MUTANTS[name]
     outcome = await run_round(
         mutant.scenario,
         seed=SEED,
-        new_broker=BROKERS["procrastinate"],
+        new_broker=BROKERS[broker],
         postgres=postgres,
         mutant=name,
     )

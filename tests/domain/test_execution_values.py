@@ -39,17 +39,16 @@ class NoOffset(tzinfo):
         {"actions_total": None},
         {"failed_action_index": True},
         {"failed_action_index": 1.5},
-        {"actions_total": 2, "actions_successful": 2, "actions_failed": 1},
-        {"actions_total": 0, "actions_failed": 1},
+        {"retry_count": 2**31},
         {"started_at": NAIVE},
         {"started_at": NOON.replace(tzinfo=NoOffset())},
-        {"started_at": None},
         {"started_at": NOON.date()},
         {"started_at": NOON.isoformat()},
         {"completed_at": NAIVE},
         {"duration_ms": True},
-        {"trigger_data": ["a list"]},
-        {"execution_context": "text"},
+        {"trigger_data": {"not JSON": 1j}},
+        {"trigger_data": float("nan")},
+        {"execution_context": "\ud800"},
         {"error_message": 5},
         {"error_stack": b"bytes"},
         {"logs": ["a line"]},
@@ -66,7 +65,7 @@ class NoOffset(tzinfo):
     ids=str,
 )
 def test_an_execution_that_makes_no_sense_cannot_be_built(changes: dict[str, Any]) -> None:
-    """Counts are whole and add up, times carry a zone, durations are finite, ids are UUIDs."""
+    """Counts are whole, times carry a zone, durations are finite, ids are UUIDs."""
     with pytest.raises((TypeError, ValueError)):
         an_execution(**changes)
 
@@ -77,16 +76,13 @@ def test_an_execution_that_makes_no_sense_cannot_be_built(changes: dict[str, Any
         {"attempt": 0},
         {"attempt": True},
         {"retried_at": NAIVE},
+        {"attempt": 2**31},
         {"retried_at": None},
         {"started_at": NAIVE},
-        {"started_at": None},
         {"completed_at": NAIVE},
         {"duration_ms": True},
-        {"trigger_data": ["a list"]},
-        {"execution_context": "text"},
         {"error_message": 5},
         {"error_stack": b"bytes"},
-        {"logs": ["a line"]},
         {"duration_ms": float("nan")},
         {"duration_ms": -1},
         {"actions_successful": -1},
@@ -130,6 +126,10 @@ def test_a_log_entry_that_makes_no_sense_cannot_be_built(changes: dict[str, Any]
         {"duration_ms": None, "completed_at": None},
         {"failed_action_index": 0},
         {"started_at": datetime.min.replace(tzinfo=UTC)},
+        {"started_at": None},
+        {"actions_total": 0, "actions_failed": 1},
+        {"retry_count": 2**31 - 1},
+        {"trigger_data": None, "execution_context": None, "logs": None},
     ],
     ids=str,
 )
@@ -148,10 +148,11 @@ def test_an_execution_cannot_be_changed() -> None:
         execution.retry_count = 1  # type: ignore[misc]
 
 
-def test_logs_are_kept_as_a_tuple() -> None:
+def test_logs_are_kept_as_they_were_given() -> None:
     """A list that was given as logs may change without changing the execution."""
     logs = [LogEntry(level=LogLevel.INFO, message="started")]
     execution = an_execution(logs=logs)
     logs.clear()
 
-    assert execution.logs == (LogEntry(level=LogLevel.INFO, message="started"),)
+    assert execution.logs
+    assert execution.logs.entries == [LogEntry(level=LogLevel.INFO, message="started")]

@@ -6,12 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automation_retry.domain import (
+    MAX_RETRY_COUNT,
     Execution,
     ExecutionNotFailed,
     ExecutionRetried,
     ExecutionStatus,
     FailedAttempt,
     Principal,
+    UnknownStatus,
+    UnreadableExecution,
 )
 from tests.support.factories import (
     NOON,
@@ -120,8 +123,8 @@ def rebuilt(retried: Execution, attempt: FailedAttempt) -> Execution:
         started_at=attempt.started_at,
         completed_at=attempt.completed_at,
         duration_ms=attempt.duration_ms,
-        actions_successful=attempt.actions_successful,
-        actions_failed=attempt.actions_failed,
+        actions_successful=attempt.actions_successful or 0,
+        actions_failed=attempt.actions_failed or 0,
         error_message=attempt.error_message,
         error_stack=attempt.error_stack,
         failed_action_index=attempt.failed_action_index,
@@ -168,3 +171,53 @@ def test_execution_attempt_and_event_of_a_retry_agree(
     ):
         assert told == agreed
     assert attempt.retried_by == event.retried_by == by.user_id
+
+
+@pytest.mark.parametrize(
+    ("retry_count", "archived", "attempt"), [(0, 0, 1), (2, 0, 3), (0, 7, 8), (7, 7, 8), (9, 7, 10)]
+)
+def test_no_number_is_used_twice(retry_count: int, archived: int, attempt: int) -> None:
+    """Even where somebody set `retry_count` back."""
+    failed = a_failed_execution(retry_count=retry_count)
+    retry = failed.retry(at=LATER, by=a_principal(), archived=archived)
+
+    numbers = (retry.execution.retry_count, retry.failed_attempt.attempt, retry.event.attempt)
+    assert numbers == (attempt, attempt, attempt)
+
+
+@pytest.mark.parametrize("end", [{"retry_count": MAX_RETRY_COUNT}, {}])
+def test_the_range_of_numbers_ends(end: dict[str, int]) -> None:
+    """The error names the execution and the column."""
+    failed = a_failed_execution(**end)
+
+    with pytest.raises(UnreadableExecution) as refused:
+        failed.retry(at=LATER, by=a_principal(), archived=MAX_RETRY_COUNT)
+    assert (refused.value.execution_id, refused.value.columns) == (
+        failed.execution_id,
+        ["retry_count"],
+    )
+
+
+def test_an_unknown_status_is_not_failed() -> None:
+    """The refusal shows it."""
+    execution = a_failed_execution(status=UnknownStatus("queued"))
+
+    with pytest.raises(ExecutionNotFailed, match="is queued"):
+        execution.retry(at=LATER, by=a_principal())
+
+
+def test_what_was_left_out_goes_with_what_is_cleared() -> None:
+    """To the archived attempt; the retried execution only lacks what it keeps."""
+    failed = a_failed_execution(
+        error_stack=None,
+        logs=None,
+        truncated=frozenset({"error_stack", "logs"}),
+        completed_at=None,
+        unreadable=frozenset({"completed_at"}),
+    )
+    retry = failed.retry(at=LATER, by=a_principal())
+
+    assert retry.execution.truncated == {"logs"}
+    assert retry.execution.unreadable == frozenset()
+    assert retry.failed_attempt.truncated == {"error_stack"}
+    assert retry.failed_attempt.unreadable == {"completed_at"}

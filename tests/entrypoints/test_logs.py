@@ -10,6 +10,7 @@ import psycopg
 from automation_retry.adapters.api_keys import digest
 from tests.entrypoints.serving import address
 from tests.support.command import COMMAND, run, running
+from tests.support.nats_server import running_nats
 
 
 def test_the_log_says_who_did_what_and_nothing_secret(database_url: str) -> None:
@@ -26,7 +27,17 @@ def test_the_log_says_who_did_what_and_nothing_secret(database_url: str) -> None
         ).fetchone()
     assert row
 
-    with running([COMMAND, "serve", "--port", "0"], {"DATABASE_URL": database_url}) as serve:
+    settings = {
+        "DATABASE_URL": database_url,
+        "AUTOMATION_RETRY_JOB_QUEUE": "nats",
+        "AUTOMATION_RETRY_EVENT_BUS": "none",
+    }
+    with (
+        running_nats() as nats,
+        running(
+            [COMMAND, "serve", "--port", "0"], settings | {"AUTOMATION_RETRY_NATS_URL": nats.url}
+        ) as serve,
+    ):
         base = address(serve.until("serving"))
         path = f"/api/v1/automation/executions/{row[0]}/retry"
         answer = httpx.post(base + path, headers={"x-api-key": key, "x-request-id": "r-1"})

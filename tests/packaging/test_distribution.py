@@ -166,7 +166,7 @@ def test_a_using_service_sees_types(host: Host) -> None:
     assert "Success: no issues found" in said, said
     for revealed in (
         "Page[automation_retry.domain.execution.FailedAttempt]",
-        "automation_retry.domain.execution_status.ExecutionStatus",
+        "automation_retry.domain.execution_status.UnknownStatus",
         "automation_retry.entrypoints.settings.service.Settings",
         "automation_retry.entrypoints.in_process.Service",
     ):

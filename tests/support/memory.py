@@ -28,12 +28,12 @@ def unit_of_work(
 def commit(store: MemoryStore, write: RetryWrite) -> None:
     """Commits a retry with its job and its event."""
     messages = [job_message(write.job), event_message(write.event)]
-    assert store.commit(Staged([write.retry], messages, {}), NOON) == frozenset()
+    assert store.commit(Staged([write.retry], messages, {}), NOON).outcome.committed
 
 
 def commit_silently(store: MemoryStore, retry: Retry) -> None:
     """Commits a retry without messages."""
-    assert store.commit(Staged([retry], [], {}), NOON) == frozenset()
+    assert store.commit(Staged([retry], [], {}), NOON).outcome.committed
 
 
 def waiting(store: MemoryStore, kind: MessageKind) -> tuple[Sent, ...]:

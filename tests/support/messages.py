@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar, assert_never
+from typing import Any, LiteralString, TypeVar, assert_never
 from uuid import UUID
 
 import orjson
+from psycopg import AsyncConnection
+from psycopg.rows import scalar_row
 
+from automation_retry.adapters.procrastinate.destinations import DESTINATIONS
 from automation_retry.application import ExecutionJob, Message, MessageKind, RetriedEvent
 from automation_retry.domain import ExecutionRetried
 
@@ -66,3 +69,18 @@ def opened(message: Message) -> Sent:
     outside = (message.id, message.tenant, message.execution_id, message.attempt)
     assert outside == (sent.id, about.tenant, about.execution_id, about.attempt)
     return sent
+
+
+_HANDED_OVER: LiteralString = """
+SELECT args FROM procrastinate_jobs
+WHERE queue_name = %(queue)s AND task_name = %(task)s AND status = 'todo'
+ORDER BY id
+"""
+
+
+async def handed_over(connection: AsyncConnection[Any], kind: MessageKind) -> list[Sent]:
+    """The messages of a kind in Procrastinate's queue, in its order."""
+    to = DESTINATIONS[kind]
+    rows = connection.cursor(row_factory=scalar_row)
+    cursor = await rows.execute(_HANDED_OVER, {"queue": to.queue, "task": to.task})
+    return [read(kind, body) for body in await cursor.fetchall()]

@@ -12,11 +12,13 @@ import httpx
 import uvicorn
 from attrs import field, frozen
 
+from automation_retry.application import MessageKind
 from automation_retry.application.ports import Storage
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Permission
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.server import address_of, application, listening_socket
 from automation_retry.entrypoints.settings import StorageKind, read_settings
+from tests.support.messages import Sent, handed_over, opened
 
 EXECUTIONS = "/api/v1/automation/executions"
 BOTH = frozenset({AUTOMATION_EXECUTE, AUTOMATION_READ})
@@ -66,6 +68,15 @@ class World:
         await self.storage.executions.add([execution])
         return execution
 
+    async def sent(self, kind: MessageKind) -> list[Sent]:
+        """The messages of a kind that wait in the outbox, and those in Procrastinate's queue."""
+        async with self.storage.outbox.claim(kind, 10_000) as claim:
+            waiting = [opened(message) for message in claim.messages]
+        if self.storage.connection is None:
+            return waiting
+        async with self.storage.connection() as connection:
+            return waiting + await handed_over(connection, kind)
+
     async def retry(self, execution_id: object, key: str | None, **headers: str) -> httpx.Response:
         """Headers are spelled with underscores."""
         return await self.client.post(
@@ -104,7 +115,10 @@ async def serving(
             task.result()
         await sleep(0.01)
     limits: dict[str, Any] = {"limits": httpx.Limits(max_connections=200), "timeout": 60}
-    async with httpx.AsyncClient(base_url=address_of(listening), **limits) as client:
-        yield client
-    server.should_exit = True
-    await task
+    try:
+        async with httpx.AsyncClient(base_url=address_of(listening), **limits) as client:
+            yield client
+    finally:
+        # Before its socket is closed: the next server's may get the same descriptor.
+        server.should_exit = True
+        await task

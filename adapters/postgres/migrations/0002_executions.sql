@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS automation_executions (
     logs jsonb NOT NULL DEFAULT '[]',
     retry_count integer NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, execution_id),
+    CONSTRAINT automation_executions_retry_count_not_negative CHECK (retry_count >= 0),
     CONSTRAINT automation_executions_status_known CHECK (
         status IN ('pending', 'running', 'completed', 'failed', 'cancelled', 'timeout', 'skipped')
     ),
@@ -33,10 +34,22 @@ CREATE TABLE IF NOT EXISTS automation_executions (
     CONSTRAINT automation_executions_logs_array CHECK (jsonb_typeof(logs) = 'array')
 );
 
-ALTER TABLE automation_executions ADD COLUMN IF NOT EXISTS retry_count integer NOT NULL DEFAULT 0;
-ALTER TABLE automation_executions
-    DROP CONSTRAINT IF EXISTS automation_executions_retry_count_not_negative,
-    ADD CONSTRAINT automation_executions_retry_count_not_negative CHECK (retry_count >= 0);
+-- The constraint comes with the column, and not to one that another program made. Not validated: all
+-- rows have the default, and a scan would lock the table for as long as it takes.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = 'automation_executions'::regclass AND attname = 'retry_count'
+          AND NOT attisdropped
+    ) THEN
+        ALTER TABLE automation_executions ADD COLUMN retry_count integer NOT NULL DEFAULT 0;
+        ALTER TABLE automation_executions
+            ADD CONSTRAINT automation_executions_retry_count_not_negative CHECK (retry_count >= 0)
+            NOT VALID;
+    END IF;
+END;
+$$;
 
 -- What each retry cleared. No foreign key: history is kept when its execution is deleted.
 CREATE TABLE automation_failed_attempts (

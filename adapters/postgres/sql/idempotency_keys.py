@@ -10,7 +10,11 @@ WITH expired AS (
     WHERE tenant = %(tenant)s AND caller = %(caller)s AND key = %(key)s
       AND retried_at <= %(since)s
 )
-SELECT execution FROM automation_idempotency_keys
+SELECT execution - ARRAY['trigger_data', 'execution_context', 'logs'] AS record,
+       (execution -> 'trigger_data')::text AS trigger_data,
+       (execution -> 'execution_context')::text AS execution_context,
+       (execution -> 'logs')::text AS logs
+FROM automation_idempotency_keys
 WHERE tenant = %(tenant)s AND caller = %(caller)s AND key = %(key)s AND retried_at > %(since)s
 """
 

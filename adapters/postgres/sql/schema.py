@@ -10,6 +10,9 @@ SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0
 # Held until the transaction ends; a number that no other advisory lock is likely to use.
 LOCK_MIGRATIONS: Final = "SELECT pg_advisory_xact_lock(4158023871920416322)"
 
+# Until the transaction ends: whoever waits for a lock on a table holds up all who come later.
+SHORT_LOCK_WAITS: Final = "SELECT set_config('lock_timeout', '1s', true)"
+
 # Keeps a table that exists.
 CREATE_MIGRATIONS: Final = """
 CREATE TABLE IF NOT EXISTS automation_retry_migrations (

@@ -1,16 +1,15 @@
 """Executions and attempts as JSON: AlgaPSA's fields, in AlgaPSA's order."""
 
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
-from typing import Any, Self
-from uuid import UUID
+from typing import Any
 
+import orjson
 from attrs import frozen
-from cattrs import Converter
-from cattrs.gen import make_dict_unstructure_fn, override
 
-from automation_retry.adapters.wire.json_values import new_converter
 from automation_retry.application import ExecutionSeen, Page
-from automation_retry.domain import Execution, ExecutionStatus, FailedAttempt, LogEntry, LogLevel
+from automation_retry.domain import Execution, FailedAttempt, Json, utc_text
 
 EXECUTIONS = "/api/v1/automation/executions"
 RULES = "/api/v1/automation/rules"
@@ -36,44 +35,66 @@ EXECUTION_FIELDS = (
 )
 
 
-def _unchanged(value: Any) -> Any:
-    return value
+_ATTEMPT_FIELDS = (
+    "attempt",
+    "retried_at",
+    "retried_by",
+    "api_key_id",
+    "request_id",
+    "started_at",
+    "completed_at",
+    "duration_ms",
+    "actions_successful",
+    "actions_failed",
+    "error_message",
+    "error_stack",
+    "failed_action_index",
+)
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else utc_text(value)
+
+
+_WHOLE_BELOW = 2**53
+"""Beyond it a double is not exact anyway, and no longer an integer of 64 bits some time later."""
 
 
 def _integer_if_whole(duration_ms: float | None) -> float | None:
-    return int(duration_ms) if duration_ms is not None and duration_ms % 1 == 0 else duration_ms
+    if duration_ms is None or duration_ms % 1 or duration_ms >= _WHOLE_BELOW:
+        return duration_ms
+    return int(duration_ms)
 
 
-def _presenting_converter() -> Converter:
-    converter = new_converter()
-    converter.register_unstructure_hook(UUID, _unchanged)  # orjson is faster than str
-    for enum in (ExecutionStatus, LogLevel):
-        converter.register_unstructure_hook(enum, attrgetter("value"))
-    converter.register_unstructure_hook(
-        LogEntry, make_dict_unstructure_fn(LogEntry, converter, _cattrs_omit_if_default=True)
-    )
-    converter.register_unstructure_hook(
-        FailedAttempt,
-        make_dict_unstructure_fn(
-            FailedAttempt,
-            converter,
-            tenant=override(omit=True),
-            execution_id=override(omit=True),
-            duration_ms=override(unstruct_hook=_integer_if_whole),
-        ),
-    )
-    # Payloads are JSON values already; converting them would only cost time.
-    converter.register_unstructure_hook(
-        Execution,
-        make_dict_unstructure_fn(
-            Execution,
-            converter,
-            trigger_data=override(unstruct_hook=_unchanged),
-            execution_context=override(unstruct_hook=_unchanged),
-            duration_ms=override(unstruct_hook=_integer_if_whole),
-        ),
-    )
-    return converter
+def _payload(value: Json | None) -> orjson.Fragment | None:
+    return None if value is None else orjson.Fragment(value.text)
+
+
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
+    "status": attrgetter("value"),
+    "retried_at": utc_text,
+    "started_at": _time,
+    "completed_at": _time,
+    "duration_ms": _integer_if_whole,
+    "trigger_data": _payload,
+    "execution_context": _payload,
+    "logs": _payload,
+}
+
+
+def _presented(subject: Execution | FailedAttempt, names: Sequence[str]) -> dict[str, Any]:
+    """Those fields as JSON, and the names of those that are left out."""
+    fields = {
+        name: _CONVERSIONS[name](getattr(subject, name))
+        if name in _CONVERSIONS
+        else getattr(subject, name)
+        for name in names
+    }
+    if subject.truncated:
+        fields["truncated"] = sorted(subject.truncated)
+    if subject.unreadable:
+        fields["unreadable"] = sorted(subject.unreadable)
+    return fields
 
 
 @frozen
@@ -81,17 +102,12 @@ class ExecutionPresenter:
     """Turns what the use cases return into bodies of answers.
 
     Times are ISO 8601 in UTC with microseconds and a `Z`, durations are in ms. An execution and an
-    attempt always have all of their fields, null where there is no value; only the optional fields
-    of a log entry (`timestamp`, `action_index`, `metadata`), which AlgaPSA does not call nullable,
-    are left out instead.
+    attempt always have all of their fields, null where there is no value. Payloads are the stored
+    JSON. `truncated` names the fields that are null because they are too large, `unreadable` those
+    of an attempt whose values JSON cannot express; both exist only where there are such fields.
     """
 
-    converter: Converter
     rule_links: bool
-
-    @classmethod
-    def new(cls, *, rule_links: bool) -> Self:
-        return cls(_presenting_converter(), rule_links)
 
     def retried(self, execution: Execution) -> dict[str, Any]:
         link = f"{EXECUTIONS}/{execution.execution_id}"
@@ -107,7 +123,7 @@ class ExecutionPresenter:
 
     def attempts(self, page: Page[FailedAttempt]) -> dict[str, Any]:
         return {
-            "data": [self.converter.unstructure(attempt) for attempt in page.items],
+            "data": [_presented(attempt, _ATTEMPT_FIELDS) for attempt in page.items],
             "pagination": {
                 "page": page.request.page,
                 "limit": page.request.limit,
@@ -119,8 +135,7 @@ class ExecutionPresenter:
         }
 
     def _execution(self, execution: Execution, links: dict[str, str]) -> dict[str, Any]:
-        fields = self.converter.unstructure(execution)
-        data = {name: fields[name] for name in EXECUTION_FIELDS}
+        data = _presented(execution, EXECUTION_FIELDS)
         data["_links"] = links
         return {"data": data}
 

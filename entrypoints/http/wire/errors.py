@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from automation_retry.adapters.wire.json_values import utc_text
 from automation_retry.application import (
     ApiKeyRequired,
     ExecutionNotFound,
@@ -18,9 +17,17 @@ from automation_retry.application import (
     InvalidApiKey,
     InvalidIdempotencyKey,
     RetryConflict,
+    RetryNotStored,
+    StorageFailed,
     StorageUnavailable,
 )
-from automation_retry.domain import ExecutionNotFailed, InvalidExecutionId, PermissionDenied
+from automation_retry.domain import (
+    ExecutionNotFailed,
+    InvalidExecutionId,
+    PermissionDenied,
+    UnreadableExecution,
+    utc_text,
+)
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 from automation_retry.entrypoints.http.wire.request_context import context_of
 
@@ -105,15 +112,22 @@ def _no_fields(_: Any) -> dict[str, Any]:
 
 @frozen
 class Answer:
-    """The answer to one class of errors; its message is the error's own."""
+    """The answer to one class of errors."""
 
     status: int
     code: str
+    message: str | None = None
+    """The error's own by default."""
     details: Callable[[Any], Any] | None = None
     headers: Callable[[Any], dict[str, str]] = _no_fields
     log: Callable[[Any], dict[str, Any]] = _no_fields
     """Fields of the request's log line, which the caller does not see."""
 
+
+_UNEXPECTED = "An unexpected error occurred"
+_INTERNAL = Answer(
+    500, "INTERNAL_ERROR", message=_UNEXPECTED, log=lambda error: {"reason": str(error)}
+)
 
 # RFC 9110 requires a challenge with each 401; no browser asks for a password for our own scheme.
 _CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="automation-retry"'}
@@ -169,6 +183,10 @@ ANSWERS: Mapping[type[Exception], Answer] = MappingProxyType(
             },
         ),
         RetryConflict: Answer(409, "CONFLICT"),
+        # What is wrong with the database is for its operators.
+        UnreadableExecution: _INTERNAL,
+        RetryNotStored: _INTERNAL,
+        StorageFailed: _INTERNAL,
         StorageUnavailable: Answer(
             503,
             "SERVICE_UNAVAILABLE",
@@ -204,7 +222,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     context_of(request.scope).logged.update(answer.log(error))
     details = answer.details(error) if answer.details else None
     return JsonResponse(
-        envelope(answer.code, str(error), details),
+        envelope(answer.code, answer.message or str(error), details),
         status_code=answer.status,
         headers=answer.headers(error),
     )
@@ -223,4 +241,4 @@ async def answer_routing_error(request: Request, error: Exception) -> Response:
 
 def unexpected() -> Response:
     """The answer to an error without a row, which tells the caller nothing about it."""
-    return JsonResponse(envelope("INTERNAL_ERROR", "An unexpected error occurred"), status_code=500)
+    return JsonResponse(envelope("INTERNAL_ERROR", _UNEXPECTED), status_code=500)

@@ -1,8 +1,7 @@
 from collections.abc import Mapping
 
+import orjson
 from starlette.responses import Response
-
-from automation_retry.adapters.wire.json_values import dumps
 
 
 class JsonResponse(Response):
@@ -13,5 +12,5 @@ class JsonResponse(Response):
     def __init__(
         self, body: object, status_code: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(dumps(body), status_code, headers)
+        super().__init__(orjson.dumps(body), status_code, headers)
         self.raw_headers.append((b"cache-control", b"no-store"))

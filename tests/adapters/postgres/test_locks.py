@@ -103,7 +103,7 @@ async def _retried_together(
     async with world.storage.new_unit_of_work() as work:
         for execution in executions:
             a_retry_write(execution, by=caller).stage(work)
-        lost: frozenset[Any] = await work.commit()
+        lost: frozenset[Any] = (await work.commit()).lost
         return lost
 
 

@@ -164,11 +164,23 @@ async def test_a_process_that_does_not_relay_needs_no_rights_for_it(
     variables = {"DATABASE_URL": as_role(database_url, role), "AUTOMATION_RETRY_RELAY": "false"}
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"REVOKE DELETE ON automation_outbox FROM {role}")
-        connection.execute(f"REVOKE INSERT ON procrastinate_jobs FROM {role}")
     async with running_service(variables) as world:
         ready = await world.client.get("/readyz")
 
     assert ready.json() == {"data": {"status": "ready"}}
+
+
+async def test_a_process_that_does_not_relay_needs_the_rights_to_hand_over(
+    database_url: str, role: str
+) -> None:
+    """Its commits do; readiness says which right they lack, and until then retries are 503."""
+    variables = {"DATABASE_URL": as_role(database_url, role), "AUTOMATION_RETRY_RELAY": "false"}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"REVOKE INSERT ON procrastinate_jobs FROM {role}")
+    async with running_service(variables) as world:
+        [problem] = (await world.client.get("/readyz")).json()["error"]["details"]["problems"]
+
+    assert problem.endswith(f"run: GRANT INSERT ON procrastinate_jobs TO {role};")
 
 
 async def test_a_right_lost_meanwhile_is_an_outage(

@@ -32,12 +32,14 @@ class Measured:
     p50_ms: float | None = None
     p99_ms: float | None = None
     cpu_us: float | None = None
-    """CPU time of the contender's own process for one retry."""
+    """CPU time of the contender's own processes for one retry."""
 
 
 class Contender(Protocol):
     name: str
     """As in tables and in the chart."""
+    delivers: bool
+    """Whether job and event reach Procrastinate; otherwise both stay in the outbox."""
     at_most: int
     """Retries a second that it exceeds on no machine; determines how many rows it gets."""
 

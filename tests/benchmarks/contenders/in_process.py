@@ -23,10 +23,11 @@ def _ask(process: Companion, url: str, heat: Heat) -> Measured:
 
 @frozen
 class UseCaseOnPostgres(Contender):
-    """One task for each client calls the use case."""
+    """One task for each client calls the use case, without delivery."""
 
     name = names.ON_POSTGRESQL
     process: Companion
+    delivers = False
     at_most = 5_000
 
     @contextmanager

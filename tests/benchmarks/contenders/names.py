@@ -3,8 +3,11 @@
 from typing import Final
 
 SERVICE: Final = "automation-retry"
-SERVICE_RELAYING: Final = "automation-retry, relaying"
+"""As shipped: one process, default settings, delivering to Procrastinate."""
+SERVICE_WITHOUT_DELIVERY: Final = "automation-retry, without delivery"
+SERVICE_IN_WORKERS: Final = "automation-retry, 4 workers"
 FLAT: Final = "flat Starlette + psycopg"
+FLAT_DELIVERING: Final = "flat, delivering"
 FASTAPI: Final = "FastAPI + SQLAlchemy"
 STATEMENTS: Final = "pgbench: its statements"
 TRANSACTION: Final = "pgbench: BEGIN … COMMIT"

@@ -1,11 +1,11 @@
-"""Contenders that are servers: one process each, under load from another."""
+"""Contenders that are servers, under load from another process."""
 
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from attrs import field, frozen
@@ -19,13 +19,14 @@ from tests.benchmarks.load import HOST
 from tests.benchmarks.processes import ServerProcess, serving
 from tests.benchmarks.same_work import require_same_answer
 from tests.support.server_process import free_port
+from tests.support.without_delivery import WITHOUT_DELIVERY
 
-_WITHOUT_RELAY = {"AUTOMATION_RETRY_RELAY": "false"}
+_WORKERS: Final = 4
 
 
-def service_command(command: str) -> Callable[[int], Sequence[str]]:
+def service_command(command: str, *options: str) -> Callable[[int], Sequence[str]]:
     """The service as it is shipped, on a port."""
-    return lambda port: [command, "serve", "--port", str(port)]
+    return lambda port: [command, "serve", "--port", str(port), *options]
 
 
 def _script(module: str) -> Callable[[int], Sequence[str]]:
@@ -38,7 +39,7 @@ class OverHttp(Contender):
     load: Companion
     command: Callable[[int], Sequence[str]]
     variables: Mapping[str, str] = field(factory=dict)
-    relays: bool = False
+    delivers: bool = False
     at_most = 5_000
 
     @contextmanager
@@ -49,12 +50,13 @@ class OverHttp(Contender):
 
             def run(heat: Heat) -> Measured:
                 measured = self.attack(server, port, heat)
-                if self.relays:
+                if self.delivers:
                     arena.wait_until_relayed()
                 return measured
 
-            if self.relays:
+            if self.delivers:
                 arena.wait_until_relayed()
+            server.wait_until_idle()
             yield run
 
     @contextmanager
@@ -108,15 +110,28 @@ def takes_connections(port: int) -> bool:
 
 
 def service(load: Companion, command: str) -> OverHttp:
-    return OverHttp(names.SERVICE, load, service_command(command), _WITHOUT_RELAY)
+    """As shipped: one process, default settings, delivering to Procrastinate."""
+    return OverHttp(names.SERVICE, load, service_command(command), delivers=True)
 
 
-def service_with_relay(load: Companion, command: str) -> OverHttp:
-    return OverHttp(names.SERVICE_RELAYING, load, service_command(command), relays=True)
+def service_without_delivery(load: Companion, command: str) -> OverHttp:
+    return OverHttp(
+        names.SERVICE_WITHOUT_DELIVERY, load, service_command(command), WITHOUT_DELIVERY
+    )
+
+
+def service_in_workers(load: Companion, command: str) -> OverHttp:
+    """As shipped, but in several processes."""
+    in_workers = service_command(command, "--workers", str(_WORKERS))
+    return OverHttp(names.SERVICE_IN_WORKERS, load, in_workers, delivers=True)
 
 
 def flat_script(load: Companion) -> OverHttp:
     return OverHttp(names.FLAT, load, _script("flat"))
+
+
+def flat_script_delivering(load: Companion) -> OverHttp:
+    return OverHttp(names.FLAT_DELIVERING, load, _script("flat_delivering"), delivers=True)
 
 
 def fastapi_sqlalchemy(load: Companion) -> OverHttp:

@@ -23,6 +23,7 @@ from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.arena import API_KEY, Arena
 from tests.benchmarks.failed_rows import execution_id
+from tests.support.without_delivery import WITHOUT_DELIVERY
 
 # Each client has a counter of its own; `permute` spreads consecutive numbers over the table.
 _NEXT_ROW: Final = """\
@@ -164,7 +165,7 @@ async def make_one_retry(arena: Arena) -> OneRetry:
     database = RecordingDatabase(arena.url)
     wanted, new_ids = execution_id(1), [uuid4(), uuid4()]
     next_id = iter(new_ids)
-    container = Container(settings=read_settings({"DATABASE_URL": arena.url}))
+    container = Container(settings=read_settings({"DATABASE_URL": arena.url, **WITHOUT_DELIVERY}))
     container.database.override(database)
     container.new_id.override(lambda: next(next_id))
     async with opened(container, relay=False):

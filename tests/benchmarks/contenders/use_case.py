@@ -19,6 +19,7 @@ from automation_retry.entrypoints.settings import read_settings
 from tests.benchmarks.companion import Answer, Question, answer_questions
 from tests.benchmarks.failed_rows import TENANT, failed_execution
 from tests.benchmarks.stretch import Stretch
+from tests.support.without_delivery import WITHOUT_DELIVERY
 
 MODULE: Final = "tests.benchmarks.contenders.use_case"
 MEMORY: Final = "memory:"
@@ -30,10 +31,12 @@ _PRINCIPAL: Final = Principal(
 
 
 async def _on_storage(question: Question) -> Answer:
-    settings = read_settings({"DATABASE_URL": question["url"], "AUTOMATION_RETRY_RELAY": "false"})
+    in_memory = question["url"] == MEMORY
+    variables = {"AUTOMATION_RETRY_RELAY": "false"} if in_memory else WITHOUT_DELIVERY
+    settings = read_settings({"DATABASE_URL": question["url"], **variables})
     stretch = Stretch(iter(question["ids"]), question["warm_up_s"], question["seconds"])
     async with open_container(settings) as container:
-        if question["url"] == MEMORY:
+        if in_memory:
             numbers = range(1, len(question["ids"]) + 1)
             await container.storage().executions.add(
                 [failed_execution(number) for number in numbers]

@@ -33,6 +33,7 @@ class WithPgbench(Contender):
 
     name: str
     write_script: Callable[[OneRetry], str]
+    delivers = False
     at_most = 15_000
 
     @contextmanager

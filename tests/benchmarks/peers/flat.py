@@ -1,7 +1,8 @@
 """The retry as one script of Starlette and psycopg: same guarantees, by hand, nothing else.
 
 Two reads and one write as in the service, but with everything inlined for this one endpoint: no
-floors, no ports, no value objects, and PostgreSQL 18's `RETURNING old` for the archive.
+floors, no ports, no value objects, and PostgreSQL 18's `RETURNING old` for the archive. Job and
+event stay in the outbox; `flat_delivering` is the same script with a statement that delivers them.
 """
 
 import asyncio
@@ -57,7 +58,7 @@ SELECT execution_id, automation_rule_id, trigger_data, status, started_at, compl
        failed_action_index, execution_context, logs, tenant, retry_count
 FROM automation_executions WHERE tenant = %(tenant)s AND execution_id = %(execution_id)s
 """
-WRITE: LiteralString = """
+CHANGE: LiteralString = """
 WITH won AS (
     UPDATE automation_executions
     SET status = 'pending', started_at = %(at)s, completed_at = NULL, duration_ms = NULL,
@@ -79,6 +80,8 @@ WITH won AS (
            error_message, error_stack, failed_action_index
     FROM won
 ), sent AS (
+"""
+WRITE: LiteralString = f"""{CHANGE}
     INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)
     SELECT tenant, message.id, message.kind, execution_id, retry_count, message.body
     FROM won, (VALUES (%(job_id)s::uuid, 'job', %(job)s::jsonb),
@@ -183,7 +186,7 @@ async def answer(  # noqa: PLR0911 - flat on purpose
         },
     }
     won = await execute(
-        WRITE,
+        request.app.state.write,
         {
             "tenant": caller["tenant"],
             "execution_id": row["execution_id"],
@@ -243,12 +246,15 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
 
 
-app = Starlette(
-    routes=[Route("/api/v1/automation/executions/{execution_id}/retry", retry, methods=["POST"])],
-    lifespan=lifespan,
-)
-
-if __name__ == "__main__":
+def serve(write: LiteralString) -> None:
+    """Serves on the port that the command line names; `write` is the statement that retries."""
+    app = Starlette(
+        routes=[
+            Route("/api/v1/automation/executions/{execution_id}/retry", retry, methods=["POST"])
+        ],
+        lifespan=lifespan,
+    )
+    app.state.write = write
     uvicorn.run(
         app,
         port=int(sys.argv[1]),
@@ -258,3 +264,7 @@ if __name__ == "__main__":
         log_config=None,
         server_header=False,
     )
+
+
+if __name__ == "__main__":
+    serve(WRITE)

@@ -1,4 +1,7 @@
-"""Retries in bulk: units of work of several sizes, against one statement that does all in SQL."""
+"""Retries in bulk: units of work of several sizes, against one statement that does all in SQL.
+
+Both deliver to Procrastinate, the service as shipped.
+"""
 
 import asyncio
 import time
@@ -11,10 +14,11 @@ from uuid import uuid4
 import uvloop
 from attrs import frozen
 
-from automation_retry.adapters.postgres.rows import from_row
-from automation_retry.adapters.wire.json_values import utc_text
+from automation_retry.adapters.postgres.rows import execution_from
+from automation_retry.adapters.postgres.sql.executions import GET_EXECUTIONS
+from automation_retry.adapters.postgres.storage import PAYLOAD_LIMIT
 from automation_retry.application import ExecutionJob, RetriedEvent
-from automation_retry.domain import AUTOMATION_EXECUTE, Execution, Principal
+from automation_retry.domain import AUTOMATION_EXECUTE, Execution, Principal, utc_text
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.lifecycle import open_container
 from automation_retry.entrypoints.settings import read_settings
@@ -26,13 +30,6 @@ from tests.benchmarks.progress import tell
 from tests.benchmarks.results import BulkRate
 from tests.benchmarks.same_work import require_same_work
 
-_READ: LiteralString = """
-SELECT tenant, execution_id, automation_rule_id, status, started_at, completed_at, duration_ms,
-       actions_total, actions_successful, actions_failed, error_message, error_stack,
-       failed_action_index, trigger_data, execution_context, logs, retry_count
-FROM automation_executions
-WHERE tenant = %(tenant)s AND execution_id = ANY(%(ids)s)
-"""
 _STATEMENT: LiteralString = """
 WITH wanted AS MATERIALIZED (
     SELECT tenant, execution_id FROM automation_executions
@@ -64,16 +61,16 @@ WITH wanted AS MATERIALIZED (
            started_at, completed_at, duration_ms, actions_successful, actions_failed,
            error_message, error_stack, failed_action_index
     FROM named
-), sent AS (
-    INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)
-    SELECT tenant, job_id, 'job', execution_id, retry_count, jsonb_build_object(
+), message AS (
+    SELECT 'automation.executions' AS queue, 'automation.execute_execution' AS task,
+           jsonb_build_object(
         'id', job_id, 'tenant', tenant, 'execution_id', execution_id,
         'automation_rule_id', automation_rule_id, 'attempt', retry_count,
         'requested_at', %(at_text)s::text, 'requested_by', %(user_id)s::uuid,
         'request_id', %(request_id)s::text
-    ) FROM named
+    ) AS body FROM named
     UNION ALL
-    SELECT tenant, event_id, 'event', execution_id, retry_count, jsonb_build_object(
+    SELECT 'automation.events', 'automation.execution.retried', jsonb_build_object(
         'id', event_id, 'eventType', 'automation.execution.retried', 'timestamp', %(at_text)s::text,
         'payload', jsonb_build_object(
             'executionId', execution_id, 'tenantId', tenant, 'userId', %(user_id)s::uuid,
@@ -81,8 +78,12 @@ WITH wanted AS MATERIALIZED (
             'apiKeyId', %(api_key_id)s::uuid, 'requestId', %(request_id)s::text
         )
     ) FROM named
+), sent AS (
+    SELECT procrastinate_defer_jobs_v1(array_agg(
+        ROW(queue, task, 0, NULL, NULL, body, NULL)::procrastinate_job_to_defer_v1
+    )) AS ids FROM message
 )
-SELECT execution_id FROM won
+SELECT won.execution_id FROM won, sent WHERE sent.ids IS NOT NULL
 """
 _PRINCIPAL: Final = Principal(
     tenant=TENANT, user_id=uuid4(), api_key_id=uuid4(), permissions=frozenset({AUTOMATION_EXECUTE})
@@ -109,8 +110,8 @@ async def _measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
     alone, with_read = _Way(_unit_of_work), _Way(_read_and_unit_of_work)
     by_several, statement = _Way(_read_and_unit_of_work, callers=4), _Way(_one_statement)
     rates: dict[tuple[int, _Way], list[float]] = defaultdict(list)
-    settings = read_settings({"DATABASE_URL": arena.url, "AUTOMATION_RETRY_RELAY": "false"})
-    async with open_container(settings) as container:
+    settings = read_settings({"DATABASE_URL": arena.url})
+    async with open_container(settings, relay=True) as container:
         for number in range(plan.rounds):
             tell(f"bulk, round {number + 1} of {plan.rounds}")
             for size in plan.bulk_sizes:
@@ -120,6 +121,7 @@ async def _measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
     return [
         BulkRate(
             executions=size,
+            delivers=True,
             unit_of_work=Spread(rates[size, alone]),
             with_read=Spread(rates[size, with_read]),
             by_several=Spread(rates[size, by_several]),
@@ -131,7 +133,7 @@ async def _measure(arenas: Arenas, plan: Plan) -> list[BulkRate]:
 
 async def _rate(plan: Plan, arena: Arena, container: Container, size: int, way: _Way) -> float:
     units = max(1, min(plan.bulk_units, plan.bulk_executions // size))
-    arena.reset(units * size)
+    await asyncio.to_thread(arena.reset, units * size)  # waits for claims of the relay
     executions = [failed_execution(number) for number in range(1, units * size + 1)]
     together = iter([executions[first : first + size] for first in range(0, units * size, size)])
 
@@ -142,7 +144,8 @@ async def _rate(plan: Plan, arena: Arena, container: Container, size: int, way: 
     began = time.perf_counter()
     await asyncio.gather(*[call() for _ in range(way.callers)])
     taken = time.perf_counter() - began
-    require_same_work(arena, len(executions))
+    await asyncio.to_thread(arena.wait_until_relayed)
+    require_same_work(arena, len(executions), delivers=True)
     return len(executions) / taken
 
 
@@ -154,14 +157,17 @@ async def _unit_of_work(container: Container, executions: Sequence[Execution]) -
             work.record(retry)
             work.queue.enqueue(ExecutionJob(id=uuid4(), retried=retry.event))
             work.events.publish(RetriedEvent(id=uuid4(), retried=retry.event))
-        lost = await work.commit()
-        assert not lost, lost
+        outcome = await work.commit()
+        assert not outcome.lost, outcome.lost
 
 
 async def _read_and_unit_of_work(container: Container, executions: Sequence[Execution]) -> None:
     ids = [execution.execution_id for execution in executions]
-    rows = await container.database().fetch(_READ, {"tenant": TENANT, "ids": ids})
-    await _unit_of_work(container, [from_row(row, Execution) for row in rows])
+    rows = await container.database().fetch(
+        GET_EXECUTIONS,
+        {"tenants": [TENANT] * len(ids), "execution_ids": ids, "limit": PAYLOAD_LIMIT},
+    )
+    await _unit_of_work(container, [execution_from(row) for row in rows])
 
 
 async def _one_statement(container: Container, executions: Sequence[Execution]) -> None:

@@ -5,7 +5,7 @@ import time
 from tests.benchmarks.arena import Arenas
 from tests.benchmarks.companion import Companion
 from tests.benchmarks.contenders.contender import Heat
-from tests.benchmarks.contenders.over_http import service_with_relay
+from tests.benchmarks.contenders.over_http import service
 from tests.benchmarks.failed_rows import failed_ids
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.progress import tell
@@ -17,13 +17,13 @@ _ROWS = 10_000
 
 
 def measure(arenas: Arenas, plan: Plan, load: Companion) -> MemoryOverTime:
-    """One process that serves and relays, as shipped, for `memory_s` seconds of load.
+    """One process, as shipped, for `memory_s` seconds of load.
 
     After each slice of a few seconds the executions have failed again, and new clients retry them.
     """
     tell(f"memory, over {plan.memory_s:.0f} s of load")
     arena = arenas.new()
-    contender = service_with_relay(load, plan.service)
+    contender = service(load, plan.service)
     heat = Heat(clients=_CLIENTS, warm_up_s=0, seconds=_SLICE_S, ids=failed_ids(_ROWS))
     with contender.served(arena) as (server, port):
         samples = [(0.0, server.rss_mib())]

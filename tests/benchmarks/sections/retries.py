@@ -30,8 +30,10 @@ def measure(arenas: Arenas, plan: Plan, load: Companion, process: Companion) -> 
     """
     contenders: Sequence[Contender] = [
         over_http.service(load, plan.service),
+        over_http.flat_script_delivering(load),
+        over_http.service_without_delivery(load, plan.service),
         over_http.flat_script(load),
-        over_http.service_with_relay(load, plan.service),
+        over_http.service_in_workers(load, plan.service),
         over_http.fastapi_sqlalchemy(load),
         with_pgbench.pgbench_with_the_services_statements(),
         with_pgbench.pgbench_with_a_transaction(),
@@ -50,25 +52,25 @@ def measure(arenas: Arenas, plan: Plan, load: Companion, process: Companion) -> 
         for contender in (*contenders[first:], *contenders[:first]):
             tell(f"retries, round {number + 1} of {plan.rounds}: {contender.name}")
             with contender.running(arena) as run:
-                for heat, measured in _run(plan, arena, run, contender.at_most):
+                for heat, measured in _run(plan, arena, run, contender):
                     heats[contender.name, heat.clients].append(measured)
         heats[names.IN_MEMORY, 1].append(in_memory(process, alone))
         heats[names.DOMAIN, 1].append(in_the_domain(process, alone))
     arenas.drop(arena)
-    order = [*(contender.name for contender in contenders), names.IN_MEMORY, names.DOMAIN]
+    delivers = {contender.name: contender.delivers for contender in contenders}
     return [
-        _rate(name, clients, heats[name, clients])
-        for name in order
+        _rate(name, clients, heats[name, clients], delivers=delivers.get(name, False))
+        for name in (*delivers, names.IN_MEMORY, names.DOMAIN)
         for clients in plan.clients
         if (name, clients) in heats
     ]
 
 
 def _run(
-    plan: Plan, arena: Arena, run: Callable[[Heat], Measured], at_most: int
+    plan: Plan, arena: Arena, run: Callable[[Heat], Measured], contender: Contender
 ) -> Iterator[tuple[Heat, Measured]]:
     """A heat for each number of clients, on rows of its own."""
-    rows = _rows(plan, at_most)
+    rows = _rows(plan, contender.at_most)
     arena_rows = rows * len(plan.clients)
     arena.reset(arena_rows)
     retried = 0
@@ -83,7 +85,7 @@ def _run(
         )
         measured = run(heat)
         retried += measured.retried
-        require_same_work(arena, retried)
+        require_same_work(arena, retried, delivers=contender.delivers)
         yield heat, measured
 
 
@@ -91,10 +93,11 @@ def _rows(plan: Plan, at_most: int) -> int:
     return math.ceil(max(1.0, plan.warm_up_s + plan.seconds) * at_most)
 
 
-def _rate(contender: str, clients: int, heats: Sequence[Measured]) -> RetryRate:
+def _rate(contender: str, clients: int, heats: Sequence[Measured], *, delivers: bool) -> RetryRate:
     return RetryRate(
         contender=contender,
         clients=clients,
+        delivers=delivers,
         per_second=Spread(heat.per_second for heat in heats),
         p50_ms=_spread([heat.p50_ms for heat in heats]),
         p99_ms=_spread([heat.p99_ms for heat in heats]),

@@ -12,8 +12,8 @@ from tests.benchmarks.contenders.over_http import (
     OverHttp,
     fastapi_sqlalchemy,
     flat_script,
+    service,
     service_command,
-    service_with_relay,
 )
 from tests.benchmarks.failed_rows import execution_id
 from tests.benchmarks.load import HOST
@@ -40,9 +40,7 @@ def measure(arenas: Arenas, plan: Plan, load: Companion) -> list[StartUp]:
         serve = service_command(plan.service)
         _serve(serve, f"embedded:{known}")
         ways: dict[str, _Start] = {
-            f"{names.SERVICE}, postgresql:": lambda: _retry(
-                service_with_relay(load, plan.service), arena
-            ),
+            f"{names.SERVICE}, postgresql:": lambda: _retry(service(load, plan.service), arena),
             f"{names.FLAT}, postgresql:": lambda: _retry(flat_script(load), arena),
             f"{names.FASTAPI}, postgresql:": lambda: _retry(fastapi_sqlalchemy(load), arena),
             f"{names.SERVICE}, memory:": lambda: _serve(serve, "memory:"),

@@ -237,7 +237,7 @@ async def test_a_head_is_a_get_without_a_body(service: Service) -> None:
 
 async def test_an_execution_that_cannot_be_answered_is_not_retried(service: Service) -> None:
     """The answer is built before the commit: 500 means that nothing was written."""
-    unanswerable = evolve(service.failed, trigger_data={"not JSON": 1j})
+    unanswerable = evolve(service.failed, actions_total=2**70)
     service.store.overwrite(unanswerable)
 
     answer = await service.client.post(f"{service.link}/retry", headers={"x-api-key": service.key})

@@ -13,6 +13,8 @@ from automation_retry.application import (
     InvalidApiKey,
     InvalidIdempotencyKey,
     RetryConflict,
+    RetryNotStored,
+    StorageFailed,
     StorageUnavailable,
 )
 from automation_retry.domain import (
@@ -22,6 +24,7 @@ from automation_retry.domain import (
     ExecutionStatus,
     InvalidExecutionId,
     PermissionDenied,
+    UnreadableExecution,
 )
 from automation_retry.entrypoints.http.wire.errors import (
     ANSWERS,
@@ -41,6 +44,8 @@ from automation_retry.entrypoints.http.wire.request_context import context_of, o
 from tests.support.factories import NOON
 
 ID = UUID("6f8b1f5c-9f0e-4d3a-8f53-0a8c5d7e2b11")
+
+UNEXPECTED = "An unexpected error occurred"
 
 # error, status, code, message, details, headers of its own
 ROWS = [
@@ -122,6 +127,9 @@ ROWS = [
         None,
         [],
     ),
+    (UnreadableExecution(ID, ["actions_total"]), 500, "INTERNAL_ERROR", UNEXPECTED, None, []),
+    (RetryNotStored(ID), 500, "INTERNAL_ERROR", UNEXPECTED, None, []),
+    (StorageFailed("RaiseException"), 500, "INTERNAL_ERROR", UNEXPECTED, None, []),
     (
         StorageUnavailable("no route to host"),
         503,

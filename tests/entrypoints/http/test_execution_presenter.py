@@ -1,5 +1,7 @@
 from datetime import timedelta, timezone
+from typing import Any
 
+import orjson
 import pytest
 from attrs import fields
 
@@ -14,7 +16,7 @@ from tests.support.factories import NOON, a_failed_execution, a_principal, an_ex
 
 @pytest.fixture
 def presenter() -> ExecutionPresenter:
-    return ExecutionPresenter.new(rule_links=True)
+    return ExecutionPresenter(rule_links=True)
 
 
 @pytest.fixture
@@ -28,7 +30,10 @@ def a_page(attempt: FailedAttempt, page: int, limit: int, total: int) -> Page[Fa
 
 def test_no_field_of_an_execution_is_forgotten() -> None:
     """The contract's order names each of them once."""
-    assert sorted(EXECUTION_FIELDS) == sorted(field.name for field in fields(Execution))
+    about = {"truncated", "unreadable", "revision"}
+    assert sorted(EXECUTION_FIELDS) == sorted(
+        field.name for field in fields(Execution) if field.name not in about
+    )
 
 
 def test_an_execution_has_the_contracts_fields_in_its_order(presenter: ExecutionPresenter) -> None:
@@ -44,11 +49,17 @@ def test_a_value_that_is_missing_is_null(presenter: ExecutionPresenter) -> None:
     assert [data[name] for name in (*nullable, "failed_action_index")] == [None] * 5
 
 
+def as_json(value: object) -> Any:
+    return orjson.loads(orjson.dumps(value))
+
+
 def test_a_log_entry_leaves_out_what_it_does_not_have(presenter: ExecutionPresenter) -> None:
     """Its optional fields are not nullable."""
     bare = an_execution(logs=(LogEntry(level=LogLevel.WARN, message="late"),))
 
-    assert presenter.retried(bare)["data"]["logs"] == [{"level": "warn", "message": "late"}]
+    assert as_json(presenter.retried(bare)["data"]["logs"]) == [
+        {"level": "warn", "message": "late"}
+    ]
 
 
 def test_a_full_log_entry_is_given_in_full(presenter: ExecutionPresenter) -> None:
@@ -57,7 +68,7 @@ def test_a_full_log_entry_is_given_in_full(presenter: ExecutionPresenter) -> Non
         level=LogLevel.INFO, message="sent", timestamp=NOON, action_index=0, metadata={}
     )
 
-    assert presenter.retried(an_execution(logs=(entry,)))["data"]["logs"] == [
+    assert as_json(presenter.retried(an_execution(logs=(entry,)))["data"]["logs"]) == [
         {
             "level": "info",
             "message": "sent",
@@ -116,7 +127,7 @@ def test_a_read_links_to_the_retry_when_it_would_be_allowed(
 
 def test_rule_links_can_be_left_out() -> None:
     """Where no AlgaPSA serves the rules."""
-    presenter = ExecutionPresenter.new(rule_links=False)
+    presenter = ExecutionPresenter(rule_links=False)
 
     assert list(presenter.retried(an_execution())["data"]["_links"]) == ["execution"]
 
