@@ -27,7 +27,7 @@ $$;
 
 -- `out_of_range` has what columns of other types held and those of this table cannot hold.
 ALTER TABLE automation_failed_attempts
-    ADD COLUMN out_of_range jsonb,
+    ADD COLUMN IF NOT EXISTS out_of_range jsonb,
     ALTER COLUMN started_at DROP NOT NULL,
     ALTER COLUMN actions_successful DROP NOT NULL,
     ALTER COLUMN actions_failed DROP NOT NULL;

@@ -73,18 +73,20 @@ SET: Final = (
     "retry_count",
 )
 
-# Fails, by a domain that excludes NULL, where a row cannot be made of some of its columns.
-MAKE_ROW: Final = "SELECT 1 AS made FROM jsonb_populate_record(NULL::automation_executions, '{}')"
-
-# One row for each wanted column of a relation that exists, with the type under its domains; without
-# a type where it has no such column. `lacks` has the needed labels that an enumerated type lacks.
+# One row for each wanted column of a relation that exists, on which it takes no lock. `type` is the
+# one under its domains, and NULL where there is no such column; `lacks` has the needed labels that
+# an enumerated type lacks.
 COLUMN_TYPES: Final = """
 WITH RECURSIVE wanted AS (
     SELECT w.relation, w.name, c.oid, c.relkind::text AS kind, a.atttypid AS type,
            format_type(a.atttypid, a.atttypmod) AS shown,
            a.attgenerated <> '' AS is_generated, a.attnotnull AS not_null,
            EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2')
-               AS has_rules
+               AS has_rules,
+           EXISTS (
+               SELECT FROM pg_attribute o JOIN pg_type d ON d.oid = o.atttypid
+               WHERE o.attrelid = c.oid AND NOT o.attisdropped AND d.typnotnull
+           ) AS excludes_null
     FROM unnest(%(relations)s::text[], %(columns)s::text[]) AS w (relation, name)
     JOIN pg_class c ON c.oid = to_regclass(w.relation)
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = w.name AND NOT a.attisdropped
@@ -96,7 +98,8 @@ WITH RECURSIVE wanted AS (
     FROM base b JOIN pg_type t ON t.oid = b.typbasetype
     WHERE b.typtype = 'd'
 )
-SELECT w.relation, w.name, w.kind, w.has_rules, w.is_generated, w.not_null, w.shown,
+SELECT w.relation, w.name, w.kind, w.has_rules, w.excludes_null, w.is_generated, w.not_null,
+       w.shown,
        CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname::text END AS type,
        ARRAY(
            SELECT label FROM unnest(ARRAY['failed', 'pending']) AS label

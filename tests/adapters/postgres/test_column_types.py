@@ -235,7 +235,7 @@ REFUSING: list[tuple[LiteralString, str]] = [
     (
         """CREATE DOMAIN some_text AS text NOT NULL;
         ALTER TABLE automation_executions ADD COLUMN theirs some_text DEFAULT ''""",
-        "A column of automation_executions has a domain that excludes NULL, which no retry can",
+        "A column of automation_executions has a domain that is NOT NULL, so a retry cannot make",
     ),
 ]
 
