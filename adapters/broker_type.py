@@ -21,7 +21,8 @@ class BrokerType:
     """Whether units of work need not write its messages at all."""
     hand_over: Mapping[MessageKind, LiteralString] = field(factory=dict)
     """For a broker in the storage's own PostgreSQL: queries by which a commit hands messages over
-    itself. They read the relation `message (kind text, body jsonb)`."""
+    itself. They read the relation `message (kind text, body jsonb)` and return as `handed_over` the
+    number of messages; they divide by zero if one of them was discarded."""
     variables: type[Any] | None = None
     """The environment variables that it reads, as a class of environ-config; None for none."""
     driver: str | None = None

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from automation_retry.adapters.wire.messages import event_message, job_message
 from automation_retry.application import (
+    AttemptArchived,
     ExecutionJob,
     IdempotencyKey,
     Message,
@@ -105,6 +106,9 @@ class StagingUnitOfWork(UnitOfWork):
             self._keys[key] = retry.execution.execution_id
 
     async def commit(self) -> CommitOutcome:
+        ids = {(one.execution.tenant, one.execution.execution_id) for one in self._retries}
+        if len(ids) < len(self._retries):
+            raise AttemptArchived  # two retries of one execution would have the same number
         staged = Staged(self._retries, self.queue.messages, self._keys)
         written = await self._write(staged)
         self._reset()

@@ -80,10 +80,7 @@ class MemoryStore:
         ids = frozenset(retry.execution.execution_id for retry in retries)
         if self.answers.any_kept(staged.keys):
             return Written(CommitOutcome(lost=ids), in_outbox=False)
-        unchanged = [retry for retry in retries if self._unchanged(retry)]
-        won = {_key(retry.execution): retry for retry in unchanged}
-        if len(won) < len(unchanged):
-            raise AttemptArchived  # two retries of one execution have the same number
+        won = {_key(retry.execution): retry for retry in retries if self._unchanged(retry)}
         sent = [one for one in staged.messages if (one.tenant, one.execution_id) in won]
         for key, retry in won.items():
             self._check_new(key, retry.failed_attempt.attempt)

@@ -1,5 +1,6 @@
 """Group commit: concurrent units of work are written by one statement."""
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,6 +21,8 @@ from automation_retry.application import AttemptArchived, StorageFailed, Storage
 from automation_retry.application.ports import CommitOutcome
 from automation_retry.domain import PAYLOADS, Execution, UnreadableExecution
 
+_DISCARDED = "SQLSTATE 22012"
+"""A division by zero, by which queries that hand over say so."""
 _LARGE = 2**17
 """Characters."""
 
@@ -108,7 +111,9 @@ class GroupCommit:
 
         Then the retry can wait, as for a database that is down.
         """
-        if any(f"{function}(" in self._queries for function in functions):
+        if self._queries and _DISCARDED in reason:
+            return StorageUnavailable("handing over failed: a trigger discarded messages")
+        if any(re.search(rf"\b{re.escape(one)}\(", self._queries) for one in functions):
             return StorageUnavailable(f"handing over failed: {reason}")
         return StorageFailed(reason, functions)
 

@@ -12,11 +12,14 @@ FUNCTION: Final = "procrastinate_defer_jobs_v1"
 JOB_TYPE: Final = "procrastinate_job_to_defer_v1"
 
 # Procrastinate's versioned function, with what its Python API gives it: no priority, no locks, no
-# schedule.
-_QUERY: Final = SQL("""SELECT procrastinate_defer_jobs_v1(array_agg(
-        ROW(CASE m.kind {queues} END, CASE m.kind {tasks} END, 0, NULL, NULL, m.body, NULL)
-            ::procrastinate_job_to_defer_v1
-    ))
+# schedule. It returns the ids of the jobs; where a trigger discarded one, the division fails, and
+# nothing is committed.
+_QUERY: Final = SQL("""SELECT count(*) / (
+        cardinality(procrastinate_defer_jobs_v1(array_agg(
+            ROW(CASE m.kind {queues} END, CASE m.kind {tasks} END, 0, NULL, NULL, m.body, NULL)
+                ::procrastinate_job_to_defer_v1
+        ))) IS NOT DISTINCT FROM count(*)
+    )::integer AS handed_over
     FROM message m
     HAVING count(*) > 0""")
 

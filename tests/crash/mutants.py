@@ -230,13 +230,21 @@ MUTANTS: Final = {
         _BY_COMMIT,
     ),
     "lost-race-handed-over": Mutant(
-        Bug(plant=_commit_without("_MESSAGES", "    JOIN updated USING (tenant, execution_id)\n")),
+        Bug(
+            plant=_commit_without(
+                "_MESSAGES", "    JOIN updated USING (tenant, execution_id, attempt)\n"
+            )
+        ),
         scenarios.SIMULTANEOUS_RETRIES,
         Rule.TWO_IDS,
         _BY_COMMIT,
     ),
     "function-not-referred-to": Mutant(
-        Bug(plant=_commit_without("_HANDED_OVER", ", (SELECT count(*) FROM {name}) AS {name}")),
+        Bug(
+            plant=_commit_without(
+                "_HANDED_OVER", ", (SELECT h.handed_over FROM {name} h) AS {name}"
+            )
+        ),
         scenarios.SIMULTANEOUS_RETRIES,
         Rule.LOST_MESSAGE,
         _BY_COMMIT,

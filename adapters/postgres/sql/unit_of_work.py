@@ -186,7 +186,7 @@ _MESSAGES: Final = """, sent AS MATERIALIZED (
     FROM jsonb_to_recordset(%(messages)s) AS m (
         tenant uuid, id uuid, kind text, execution_id uuid, attempt integer, body jsonb
     )
-    JOIN updated USING (tenant, execution_id)
+    JOIN updated USING (tenant, execution_id, attempt)
 ), kept AS (
     INSERT INTO automation_outbox (tenant, id, kind, execution_id, attempt, body)
     SELECT m.tenant, m.id, m.kind, m.execution_id, m.attempt, m.body FROM sent m WHERE m.waits
@@ -206,7 +206,7 @@ SELECT l.tenant, l.execution_id, u.tenant IS NULL AS discarded, s.record,
        s.logs::text AS logs, (SELECT count(*) FROM kept) > 0 AS in_outbox"""
 
 # A query that calls a volatile function runs only if its result is used.
-_HANDED_OVER: Final = ", (SELECT count(*) FROM {name}) AS {name}"
+_HANDED_OVER: Final = ", (SELECT h.handed_over FROM {name} h) AS {name}"
 
 _FROM: Final = """
 FROM locked l
@@ -234,7 +234,8 @@ def commit(hand_over: Mapping[str, LiteralString], locking: LiteralString = "") 
     `NOWAIT` (then nothing is written, SQLSTATE 55P03).
 
     `hand_over` has, for kinds of messages whose broker is in the same database, a query that hands
-    over the messages of the relation `message (kind text, body jsonb)`; one for several kinds runs
+    over the messages of the relation `message (kind text, body jsonb)` and returns their number as
+    `handed_over`, and divides by zero if one of them was discarded; one for several kinds runs
     once. A message takes the outbox all the same while an earlier one of its execution and kind
     waits there.
     """

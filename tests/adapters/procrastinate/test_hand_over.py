@@ -135,6 +135,36 @@ async def test_a_waiting_worker_is_woken(database_url: str) -> None:
         await asyncio.gather(worker, return_exceptions=True)
 
 
+DISCARD = """
+CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.queue_name = 'automation.executions' THEN RETURN NULL; END IF;
+    RETURN NEW;
+END;
+$$;
+CREATE TRIGGER theirs BEFORE INSERT ON procrastinate_jobs
+FOR EACH ROW EXECUTE FUNCTION theirs()
+"""
+
+
+async def test_a_message_that_a_trigger_discards_is_not_lost(database_url: str) -> None:
+    """503, and nothing is written: a 200 would promise a job that nobody gets."""
+    async with serving(database_url) as world:
+        failed = [await world.add(a_failed_execution(tenant=world.tenant)) for _ in range(4)]
+        key = await world.key()
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(DISCARD)
+            refused = await asyncio.gather(*[world.retry(one.execution_id, key) for one in failed])
+            left = jobs(database_url), rows(database_url, "SELECT FROM automation_failed_attempts")
+            connection.execute("DROP TRIGGER theirs ON procrastinate_jobs")
+        for one in failed:
+            await retry(world, one, key)
+
+    assert [answer.status_code for answer in refused] == [503] * 4
+    assert left == ([], [])
+    assert sorted(jobs(database_url)) == 4 * [(JOB, 1)] + 4 * [(EVENT, 1)]
+
+
 @pytest.mark.parametrize(
     ("broken", "mended", "problem"),
     [

@@ -185,3 +185,12 @@ async def test_a_result_of_the_new_attempt_is_stored(
 
     assert await storage.executions.report(completed)
     assert (await stored(storage, failed)).execution == completed
+
+
+async def test_an_execution_is_retried_once_in_a_unit_of_work(
+    storage: StorageUnderTest, failed: Execution
+) -> None:
+    """A second retry of it would have the same number; nothing is written."""
+    with pytest.raises(AttemptArchived):
+        await committed(storage, [a_retry_write(failed), a_retry_write(failed)])
+    assert await stored(storage, failed) == Stored(failed)
