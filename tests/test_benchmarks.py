@@ -31,9 +31,6 @@ def test_tables_and_chart_are_those_of_the_json(results: Results) -> None:
     assert (KEPT / "results.json").read_bytes() == to_json(results)
 
 
-@pytest.mark.xfail(
-    reason="the README gives the ratios of a run before commits delivered; the next one has all"
-)
 def test_the_readme_gives_every_ratio_that_was_to_be_reached(results: Results) -> None:
     """In the design's order, as measured, those that were not reached included."""
     readme = (ROOT / "README.md").read_text("utf-8")
