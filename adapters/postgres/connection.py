@@ -155,7 +155,7 @@ def connection_info(url: str, answer_within: float = ANSWER_WITHIN_S) -> str:
         "statement_timeout": lock_ms + 5000,
         "lock_timeout": lock_ms,
         "idle_in_transaction_session_timeout": 6 * lock_ms,
-        # In another one, who waits for a row's lock would get an error instead of the row.
+        # In a stricter one, waiting for a row lock ends with an error instead of the new row.
         "default_transaction_isolation": "read\\ committed",
         "tcp_keepalives_idle": 30,
         "tcp_keepalives_interval": 10,
