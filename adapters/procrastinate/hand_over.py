@@ -9,7 +9,6 @@ from automation_retry.adapters.procrastinate.destinations import DESTINATIONS
 from automation_retry.application import MessageKind
 
 FUNCTION: Final = "procrastinate_defer_jobs_v1"
-JOB_TYPE: Final = "procrastinate_job_to_defer_v1"
 
 # Procrastinate's versioned function, with what its Python API gives it: no priority, no locks, no
 # schedule. It returns the ids of the jobs; where a trigger discarded one, the division fails, and

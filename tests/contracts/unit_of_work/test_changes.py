@@ -70,29 +70,31 @@ async def test_what_is_archived_is_what_is_cleared(
     assert after.failed_attempts == (evolve(write.retry.failed_attempt, **change),)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"logs": [LogEntry(level=LogLevel.WARN, message="cleaned up", timestamp=NOON)]},
+        {"trigger_data": {"other": 1}},
+        {"execution_context": None},
+        {"actions_total": 7},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("reading", [True, False], ids=["as read", "never read"])
 async def test_what_a_retry_keeps_may_change_meanwhile(
-    storage: StorageUnderTest, failed: Execution, reading: bool
+    storage: StorageUnderTest, failed: Execution, reading: bool, change: dict[str, Any]
 ) -> None:
     """It neither stops the retry nor is lost, and the outcome has it as it is stored."""
     read = await storage.executions.get(failed.tenant, failed.execution_id)
     write = a_retry_write(read if reading else failed)
-    assert failed.logs
-    entry = LogEntry(level=LogLevel.WARN, message="cleaned up", timestamp=NOON)
-    changes: dict[str, Any] = {
-        "logs": [*failed.logs.entries, entry],
-        "trigger_data": {"other": 1},
-        "execution_context": None,
-        "actions_total": 7,
-    }
-    await storage.neighbours.overwrite(evolve(failed, **changes))
+    await storage.neighbours.overwrite(evolve(failed, **change))
 
     async with storage.new_unit_of_work() as work:
         write.stage(work)
         outcome = await work.commit()
 
     after = await stored(storage, failed)
-    assert after.execution == evolve(write.retry.execution, **changes)
+    assert after.execution == evolve(write.retry.execution, **change)
     assert outcome == CommitOutcome(committed={failed.execution_id: after.execution})
     assert after.failed_attempts == (write.retry.failed_attempt,)
 
