@@ -14,12 +14,13 @@ DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
 QUICK ?=
+POSTGRES_15 := /usr/lib/postgresql/15/bin
 FLOORS_TESTS := tests/domain tests/application tests/adapters tests/contracts tests/entrypoints \
 	tests/end_to_end tests/packaging tests/test_architecture.py
 PACKAGES := .package domain application adapters entrypoints tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-floors crash-test bench check format lint types imports lock clean
+.PHONY: help run test test-system test-floors crash-test bench check format lint types imports lock clean
 
 pin = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-emit-index-url --extra $(1)
@@ -52,6 +53,16 @@ run: $(VENV)/installed ## serve a demo with its own database, and say how to use
 
 test: $(VENV)/installed ## run all tests, on real servers
 	@$(BIN)/python -m pytest
+
+test-system: $(VENV)/installed ## run what needs packages of the system: PostgreSQL 15 and pgbouncer
+	@missing=; \
+	[ -x $(POSTGRES_15)/postgres ] || missing="$$missing postgresql-15"; \
+	[ -x /usr/sbin/pgbouncer ] || missing="$$missing pgbouncer"; \
+	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	[ -z "$$missing" ] || { echo "Packages are missing; install them: apt-get install$$missing" >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/system
+	@for database in 15 pgbouncer; do \
+		$(BIN)/python -m pytest tests/contracts tests/end_to_end --database=$$database || exit 1; done
 
 test-floors: $(FLOORS_VENV)/installed ## lint, types, contracts and end-to-end tests on the lowest packages allowed
 	@$(FLOORS_VENV)/bin/ruff check --no-cache $(PACKAGES)

@@ -14,3 +14,6 @@ class NoTables(Schema):
 
     async def problems(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
         return ()
+
+    async def warnings(self) -> Sequence[str]:
+        return ()

@@ -27,7 +27,7 @@ from automation_retry.application.executions import (
 )
 from automation_retry.application.idempotency import IdempotencyKey
 from automation_retry.application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
-from automation_retry.application.operations import CheckReadiness
+from automation_retry.application.operations import CheckReadiness, ReadinessReport
 from automation_retry.application.outbox import Relayed, RelayOutbox
 from automation_retry.application.paging import Page, PageRequest
 
@@ -53,6 +53,7 @@ __all__ = [
     "MessageRefused",
     "Page",
     "PageRequest",
+    "ReadinessReport",
     "RelayOutbox",
     "Relayed",
     "Retried",

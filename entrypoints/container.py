@@ -22,6 +22,7 @@ from automation_retry.application.ports import Broker, BrokerBundle, Schema, Sto
 from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.clock import new_id, utc_now
 from automation_retry.entrypoints.http import Api, RateLimiter
+from automation_retry.entrypoints.readiness import LoggedReadiness
 from automation_retry.entrypoints.settings import Settings
 from automation_retry.entrypoints.stop import Stop
 from automation_retry.entrypoints.storages import Parts, new_storage
@@ -107,6 +108,7 @@ class Container(containers.DeclarativeContainer):
         max_size=settings.provided.pool_max_size,
         timeout=settings.provided.pool_timeout_s,
         answer_within=settings.provided.request_timeout_s,
+        own_sessions=settings.provided.own_sessions,
     )
     memory_store = providers.Singleton(MemoryStore)
     storage = providers.Singleton(
@@ -143,7 +145,7 @@ class Container(containers.DeclarativeContainer):
     supervisor = providers.Singleton(
         _supervisor, settings, relay_outbox, expire_idempotency_keys, wake_up
     )
-    readiness = providers.Singleton(
+    check_readiness = providers.Singleton(
         CheckReadiness,
         storage=storage.provided.readiness,
         schemas=schemas,
@@ -153,6 +155,7 @@ class Container(containers.DeclarativeContainer):
         brokers=brokers.provided.names,
         warn_after_s=settings.provided.delivery_warning_s,
     )
+    readiness = providers.Singleton(LoggedReadiness, check_readiness)
     rate_limiter = providers.Singleton(
         RateLimiter,
         enforce=settings.provided.rate_limit_enforce,

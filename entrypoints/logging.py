@@ -54,6 +54,9 @@ def configure_logging(log_format: str, level: str) -> None:
         logger_factory=lambda *_: _LineLogger(writer.write),
         cache_logger_on_first_use=True,
     )
+    if threshold > logging.DEBUG:
+        # Each attempt to connect is a line; the storage's adapter has one for each change.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.basicConfig(
         handlers=[_LineHandler(writer, formatter)],
         level=max(threshold, logging.WARNING),

@@ -33,7 +33,11 @@ def application(container: Container, surroundings: Surroundings | None = None) 
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         stop = container.stop()
         stop.begin_on_signals()
-        async with opened(container, relay=container.settings().relay, on_lost=stop.fail):
+        relay = container.settings().relay
+        async with (
+            opened(container, relay=relay, on_lost=stop.fail),
+            container.readiness().watched(),
+        ):
             if surroundings is None:
                 yield
             else:
@@ -164,7 +168,7 @@ async def relay_until_signalled(settings: Settings, stop: Stop) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
     container = Container(settings=settings, stop=stop)
-    async with opened(container, relay=True, on_lost=stop.fail):
+    async with opened(container, relay=True, on_lost=stop.fail), container.readiness().watched():
         log(logging.INFO, "relaying")
         await stopping.wait()
     if stop.failed:

@@ -42,6 +42,7 @@ def _postgresql(parts: Parts) -> Storage:
         kinds=settings.kinds,
         hand_over=settings.hand_over,
         payload_limit=settings.payload_limit_bytes,
+        by_tenant=settings.statements_by_tenant,
     )
 
 

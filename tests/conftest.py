@@ -1,23 +1,51 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from automation_retry.entrypoints.lifecycle import migrate_database
 from automation_retry.entrypoints.settings import read_settings
+from tests.support.own_postgres import debian_bin_dir, running_own_postgres
+from tests.support.pgbouncer import PooledServer, running_pgbouncer
 from tests.support.postgres_server import PostgresServer, running_server
 from tests.support.world import World, running_service
 
 TEMPLATE = "migrated"
+DATABASES = ("18", "15", "pgbouncer")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=DATABASES,
+        default=DATABASES[0],
+        help="PostgreSQL 18 from its wheel, 15 from Debian's package, or 18 behind pgbouncer.",
+    )
+
+
+@contextmanager
+def chosen_server(choice: str) -> Iterator[PostgresServer]:
+    if choice == "15":
+        with running_own_postgres(bin_dir=debian_bin_dir(15)) as server:
+            yield PostgresServer(server.url())
+        return
+    with running_server() as direct:
+        if choice == "pgbouncer":
+            # The connections to one test's database would keep those to the next one's out.
+            with running_pgbouncer(direct.url, server_idle_timeout="2") as pooler:
+                yield PooledServer(direct.url, pooler)
+        else:
+            yield direct
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """A server with a migrated database to copy, as long as the test run lasts."""
-    with running_server() as server:
+    with chosen_server(request.config.getoption("--database")) as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
-        settings = read_settings({"DATABASE_URL": server.url_of(TEMPLATE)})
+        settings = read_settings({"DATABASE_URL": server.direct_url_of(TEMPLATE)})
         # In a thread of its own: an event loop may be running here already.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, migrate_database(settings)).result()

@@ -28,9 +28,11 @@ _permission = lru_cache(maxsize=1024)(Permission)
 class PostgresAuthenticator(Authenticator):
     """AlgaPSA's identity tables, read by one statement for each request."""
 
-    def __init__(self, database: Database, lock_waits: LockWaits) -> None:
+    def __init__(self, database: Database, lock_waits: LockWaits, *, by_tenant: bool) -> None:
+        """With `by_tenant`, only the search for a key's tenant touches several tenants."""
         self._database = database
         self._lock_waits = lock_waits
+        self._by_tenant = by_tenant
         # Weak, so that each lives as long as a request uses it.
         self._coalescers = WeakValueDictionary[
             Credentials, Coalescer[Credentials, DictRow | None]
@@ -64,18 +66,32 @@ class PostgresAuthenticator(Authenticator):
         The query starts after all of the batch arrived, so none of them gets in by a key that was
         revoked before.
         """
-        key_digest, tenant = batch[0]
-        found = await self._database.fetch(
-            sql.AUTHENTICATE, {"digest": key_digest, "tenant": tenant}
-        )
-        if not found:
+        row = await (self._row_by_tenant if self._by_tenant else self._row)(*batch[0])
+        if row is None:
             return [None] * len(batch)
-        [row] = found
         if row["refusal"] is not None or not row["has_usage_limit"]:
             return [row] * len(batch)
         counted = await self._count_uses(row["tenant"], row["api_key_id"], len(batch))
         refused = {**row, "refusal": "its usage limit is reached"}
         return [row] * counted + [refused] * (len(batch) - counted)
+
+    async def _row(self, key_digest: str, tenant: UUID | None) -> DictRow | None:
+        found = await self._database.fetch(
+            sql.AUTHENTICATE, {"digest": key_digest, "tenant": tenant}
+        )
+        return found[0] if found else None
+
+    async def _row_by_tenant(self, key_digest: str, tenant: UUID | None) -> DictRow | None:
+        row: DictRow | None = None
+        for owner in await self._database.fetch(sql.TENANTS_OF_KEY, {"digest": key_digest}):
+            found = await self._database.fetch(
+                sql.AUTHENTICATE_IN_TENANT,
+                {"digest": key_digest, "tenant": tenant, "owner": owner["tenant"]},
+            )
+            if found and found[0]["refusal"] is None:
+                return found[0]
+            row = found[0] if found else row
+        return row
 
     async def _count_uses(self, tenant: UUID, api_key_id: UUID, uses: int) -> int:
         """Counts uses of a limited key; returns how many of them its limit allowed."""
@@ -94,10 +110,9 @@ class PostgresAuthenticator(Authenticator):
 
     async def _write_last_used_at(self, tenant: UUID, api_key_id: UUID) -> None:
         try:
-            async with self._database.connection() as connection:
-                await connection.execute(
-                    sql.SET_LAST_USED_AT, {"tenant": tenant, "api_key_id": api_key_id}
-                )
+            await self._database.execute(
+                sql.SET_LAST_USED_AT, {"tenant": tenant, "api_key_id": api_key_id}
+            )
         except StorageUnavailable as unavailable:
             log(logging.WARNING, "last_used_at not written", reason=unavailable.reason)
 

@@ -39,6 +39,8 @@ class Coalescer(Generic[Request, Answer]):
     """Runs a batch, all or nothing; returns an answer for each request, in their order."""
     _conflict_keys: Callable[[Request], Iterable[Hashable]]
     """Keys of a request: disjoint within a batch."""
+    _partition: Callable[[Request], Hashable] = lambda _: None
+    """The same for all requests of a batch."""
     _max_batch: int = 100
     """Requests."""
     _waiting: list[tuple[Request, asyncio.Future[Answer]]] = field(factory=list, init=False)
@@ -107,8 +109,14 @@ class Coalescer(Generic[Request, Answer]):
         for one in self._waiting:
             if one[1].done():
                 continue  # its caller was cancelled
+            if not batch:
+                partition = self._partition(one[0])
             keys = set(self._conflict_keys(one[0]))
-            fits = len(batch) < self._max_batch and taken.isdisjoint(keys)
+            fits = (
+                len(batch) < self._max_batch
+                and taken.isdisjoint(keys)
+                and self._partition(one[0]) == partition
+            )
             (batch if fits else later).append(one)
             # Those of a request that stays behind as well: conflicting requests keep their order.
             taken |= keys

@@ -1,23 +1,18 @@
 """Connections as this adapter opens them."""
 
 import asyncio
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
-import orjson
 import psycopg
 from psycopg import capabilities, generators, waiting
-from psycopg.abc import Buffer, PQGen
-from psycopg.adapt import Loader
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGcancelConn
 from psycopg.rows import DictRow
-from psycopg.types.json import set_json_dumps, set_json_loads
 
 from automation_retry.adapters.time_limits import TimeLimits
 
@@ -28,28 +23,14 @@ ANSWER_WITHIN_S: Final = 10.0
 
 _SILENCE_S = 0.5
 _CANCEL_WITHIN_S = 1.0
+_POOLER_WITHIN_S = 0.5
 _WAIT_INTERVAL_S = 0.1
 
 _cancelling = set[asyncio.Task[None]]()
 
 
-OUT_OF_RANGE: Final = object()
-"""Stands for a time that no `datetime` can hold, as infinity."""
-
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-class _MomentLoader(Loader):
-    """Times with and without zone as datetimes in UTC."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> datetime | object:
-        microseconds = int.from_bytes(data, "big", signed=True)
-        try:
-            return _EPOCH + timedelta(microseconds=microseconds)
-        except OverflowError:
-            return OUT_OF_RANGE
+def has_several_hosts(parameters: Mapping[str, Any]) -> bool:
+    return any("," in str(parameters.get(name) or "") for name in ("host", "hostaddr"))
 
 
 class NoAnswer(psycopg.OperationalError):
@@ -66,10 +47,40 @@ class Connection(psycopg.AsyncConnection[DictRow]):
     answer_within: float | None = ANSWER_WITHIN_S
     """Seconds until a wait for the server raises `NoAnswer`; None: unbounded."""
 
+    opened_at = 0.0
+    """By `time.monotonic`."""
+    is_direct = True
+    """Whether no pooler is in between, not even one that assigns a session to each client."""
+    own_session = True
+    """Whether PostgreSQL's session is this connection's own, and not a pooler's that others use."""
     on_silence: Callable[[object], object] | None = None
     """Called once for each wait that has lasted for half a second, or half of its time."""
     limits = TimeLimits()
     """Shared by the connections of a pool."""
+
+    @classmethod
+    async def connect(  # type: ignore[override]  # psycopg's options are passed on
+        cls,
+        conninfo: str = "",
+        *,
+        on_failure: Callable[[psycopg.Error], object] = lambda _: None,
+        **kwargs: Any,
+    ) -> Self:
+        """Of several hosts, connects to one that can be written to if there is one.
+
+        libpq by itself takes the first that answers, or none that is read-only. `on_failure` is
+        called with the error that is raised.
+        """
+        given = conninfo_to_dict(conninfo)
+        try:
+            if has_several_hosts(given) and not given.get("target_session_attrs"):
+                with suppress(psycopg.OperationalError):
+                    writable = make_conninfo(conninfo, target_session_attrs="read-write")
+                    return await super().connect(writable, **kwargs)
+            return await super().connect(conninfo, **kwargs)
+        except psycopg.Error as error:
+            on_failure(error)
+            raise
 
     @cached_property
     def fetching(self) -> psycopg.AsyncCursor[DictRow]:
@@ -112,14 +123,15 @@ class Connection(psycopg.AsyncConnection[DictRow]):
         try:
             return await waiting.wait_async(gen, self.pgconn.socket, interval)
         except asyncio.CancelledError:
-            self._abandon()
+            await self._abandon()
             raise
 
-    def _abandon(self) -> None:
+    async def _abandon(self) -> None:
         """Closes the connection and sends a cancel request in the background.
 
         Without it, a statement that waits for a lock would still be executed later. (A libpq before
-        17 cannot send it without blocking; then `lock_timeout` ends the statement.)
+        17 cannot send it without blocking; then `lock_timeout` ends the statement.) A pooler knows
+        only connections that are open, so there the request goes first.
         """
         cancel = None
         if (
@@ -128,11 +140,16 @@ class Connection(psycopg.AsyncConnection[DictRow]):
         ):
             with suppress(psycopg.Error):
                 cancel = self.pgconn.cancel_conn()
-        self.pgconn.finish()
+        sending = None
         if cancel is not None:
-            task = asyncio.get_running_loop().create_task(_send(cancel))
-            _cancelling.add(task)
-            task.add_done_callback(_cancelling.discard)
+            sending = asyncio.get_running_loop().create_task(_send(cancel))
+            _cancelling.add(sending)
+            sending.add_done_callback(_cancelling.discard)
+        try:
+            if sending is not None and not self.is_direct:
+                await asyncio.wait([sending], timeout=_POOLER_WITHIN_S)
+        finally:
+            self.pgconn.finish()
 
 
 async def _send(cancel: PGcancelConn) -> None:
@@ -142,49 +159,3 @@ async def _send(cancel: PGcancelConn) -> None:
             cancel.start()
             await waiting.wait_conn_async(generators.cancel(cancel), _WAIT_INTERVAL_S)
     cancel.finish()
-
-
-def connection_info(url: str, answer_within: float = ANSWER_WITHIN_S) -> str:
-    """`url` with defaults for what it leaves open.
-
-    The server's timeouts release the locks of a process that vanished, such as those of a relay's
-    claim. Keepalives detect connections that a firewall dropped silently.
-    """
-    lock_ms = round(answer_within * 1000)
-    settings: dict[str, object] = {
-        "statement_timeout": lock_ms + 5000,
-        "lock_timeout": lock_ms,
-        "idle_in_transaction_session_timeout": 6 * lock_ms,
-        # In a stricter one, waiting for a row lock ends with an error instead of the new row.
-        "default_transaction_isolation": "read\\ committed",
-        "tcp_keepalives_idle": 30,
-        "tcp_keepalives_interval": 10,
-        "tcp_keepalives_count": 3,
-    }
-    defaults = {
-        "application_name": "automation-retry",
-        "client_encoding": "UTF8",
-        "connect_timeout": "5",
-        "tcp_user_timeout": str(lock_ms),
-        "keepalives_idle": "30",
-        "keepalives_interval": "10",
-        "keepalives_count": "3",
-        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-    }
-    return make_conninfo("", **(defaults | conninfo_to_dict(url)))
-
-
-def _loads(text: str | bytes) -> Any:
-    """The value of a JSON text, numbers beyond a double included."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)
-
-
-async def configure(connection: Connection) -> None:
-    """Reads and writes JSON and times independently of the session's settings."""
-    set_json_loads(_loads, connection)
-    set_json_dumps(orjson.dumps, connection)
-    for type_name in ("timestamp", "timestamptz"):
-        connection.adapters.register_loader(type_name, _MomentLoader)

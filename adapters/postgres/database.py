@@ -4,25 +4,34 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, LiteralString
+from time import monotonic
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 import psycopg_pool
 from psycopg.rows import DictRow, dict_row
 
-from automation_retry.adapters.postgres.connection import (
-    ANSWER_WITHIN_S,
-    Connection,
-    configure,
-    connection_info,
+from automation_retry.adapters.postgres.attempts import Attempts
+from automation_retry.adapters.postgres.connection import ANSWER_WITHIN_S, Connection
+from automation_retry.adapters.postgres.errors import (
+    Again,
+    again,
+    connection_lost,
+    translated_errors,
 )
-from automation_retry.adapters.postgres.errors import connection_lost, translated_errors
+from automation_retry.adapters.postgres.host_names import HostNames
+from automation_retry.adapters.postgres.refusal import Refusal
+from automation_retry.adapters.postgres.session import (
+    begin_session,
+    connection_info,
+    limit_transaction,
+    limited,
+)
 from automation_retry.adapters.time_limits import TimeLimits
 from automation_retry.application import StorageUnavailable
 
 Parameters = Mapping[str, Any]
 
-_CACHED_PLAN = "RevalidateCachedQuery"
 _PING_WITHIN_S = 0.5
 _CLOSE_WITHIN_S = 1.0
 # The pool retries a failed connect with exponential backoff, up to minutes apart. After this time
@@ -30,6 +39,13 @@ _CLOSE_WITHIN_S = 1.0
 _RECONNECT_FOR_S = 4.0
 # Leaves time for a second attempt after a read on a connection that was dropped silently.
 _FIRST_ATTEMPT = 0.25
+_RENEW_EVERY_S = 1.0
+
+
+class _Result(NamedTuple):
+    rows: list[DictRow]
+    affected: int
+    """The number of rows that were returned or changed."""
 
 
 class _Pool(psycopg_pool.AsyncConnectionPool[Connection]):
@@ -47,7 +63,7 @@ class Database:
     raises `StorageUnavailable` when the database does not answer in time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options with defaults
         self,
         url: str,
         *,
@@ -55,17 +71,28 @@ class Database:
         max_size: int = 10,
         timeout: float = 5.0,
         answer_within: float = ANSWER_WITHIN_S,
+        own_sessions: bool | None = None,
+        host_names: HostNames | None = None,
     ) -> None:
         """`timeout` bounds the wait for a free connection, `answer_within` each wait for an answer.
 
-        Both are in seconds.
+        Both are in seconds. `own_sessions` is false behind a pooler that gives each transaction
+        another session; None finds out for each connection.
         """
         self.max_size = max_size
         self._answer_within = answer_within
+        self._own_sessions = own_sessions
+        self._host_names = host_names or HostNames()
+        self._refusal = Refusal(monotonic)
+        self._conninfo = connection_info(url, answer_within)
         self._pool = _Pool(
-            connection_info(url, answer_within),
+            self._current_conninfo,
             connection_class=Connection,
-            kwargs={"autocommit": True, "row_factory": dict_row},
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "on_failure": self._refusal.failed,
+            },
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,
@@ -77,6 +104,12 @@ class Database:
         self._claiming: ContextVar[Connection | None] = ContextVar("claiming", default=None)
         self._limits = TimeLimits()
         self._check: asyncio.Task[None] | None = None
+        self._renewed_at = -_RENEW_EVERY_S
+
+    @property
+    def refusal(self) -> str | None:
+        """Why PostgreSQL has refused the last connection; None when it accepts them."""
+        return self._refusal.reason
 
     async def open(self) -> None:
         """Opens the pool; does not wait for the database, which may come up later."""
@@ -90,6 +123,7 @@ class Database:
 
     async def renew(self) -> None:
         """Replaces all connections; those in use when they are returned."""
+        self._renewed_at = monotonic()
         await self._pool.drain()
 
     @asynccontextmanager
@@ -99,14 +133,22 @@ class Database:
         `unbounded` is for migrations, whose statements may take longer than any request.
         """
         with translated_errors():
-            async with self._pool.connection() as connection:
+            connection = await self._free_connection()
+            try:
                 connection.answer_within = None if unbounded else self._answer_within
-                yield connection
+                async with connection:
+                    yield connection
+            except Exception as error:
+                await self._discard_if_unfit(connection, again(error))
+                raise
+            finally:
+                await self._pool.putconn(connection)
 
     @asynccontextmanager
     async def claiming(self) -> AsyncIterator[Connection]:
         """A transaction that `joined` returns to the same task until this context ends."""
         async with self.connection() as connection, connection.transaction():
+            await limit_transaction(connection)
             token = self._claiming.set(connection)
             try:
                 yield connection
@@ -132,48 +174,104 @@ class Database:
         firewall dropped them. The first request that notices has the pool replace them and tries
         again, so that not every connection costs a failed request.
         """
+        first_within = self._answer_within * _FIRST_ATTEMPT
         try:
-            return await self._fetch(statement, parameters, self._answer_within * _FIRST_ATTEMPT)
+            return (await self._accepted(statement, parameters, first_within)).rows
         except StorageUnavailable as unavailable:
             if not connection_lost(unavailable.__cause__):
                 raise
         with translated_errors():
             await self._pool.check()
-        return await self._fetch(statement, parameters, self._answer_within)
+        return (await self._accepted(statement, parameters, self._answer_within)).rows
 
-    async def fetch_once(self, statement: LiteralString, parameters: Parameters) -> list[DictRow]:
-        """The rows of a statement that commits by itself; after an error its outcome is unknown."""
-        return await self._fetch(statement, parameters, self._answer_within)
-
-    async def _fetch(
-        self, statement: LiteralString, parameters: Parameters, answer_within: float
+    async def fetch_once(
+        self, statement: LiteralString, parameters: Parameters, *, shared: bool = False
     ) -> list[DictRow]:
-        with translated_errors():
+        """The rows of a statement that commits by itself; after an error its outcome is unknown.
+
+        When it conflicts with another transaction it is executed again as long as its time allows.
+        A `shared` one only a few times, since it holds up the requests of others.
+        """
+        return (
+            await self._accepted(statement, parameters, self._answer_within, shared=shared)
+        ).rows
+
+    async def execute(self, statement: LiteralString, parameters: Parameters) -> int:
+        """The number of rows that such a statement has changed."""
+        return (await self._accepted(statement, parameters, self._answer_within)).affected
+
+    async def _accepted(
+        self,
+        statement: LiteralString,
+        parameters: Parameters,
+        answer_within: float,
+        *,
+        shared: bool = False,
+    ) -> _Result:
+        """What the statement returned when the server did not refuse it for a passing reason."""
+        attempts = Attempts(monotonic() + answer_within, shared)
+        while True:
             try:
-                return await self._executed(statement, parameters, answer_within)
-            except psycopg.errors.FeatureNotSupported as error:
-                if error.diag.source_function != _CACHED_PLAN:
-                    raise
-                # A column has another type since the statement was prepared; nothing was executed.
-                await self.renew()
-                return await self._executed(statement, parameters, answer_within)
+                with translated_errors():
+                    return await self._executed(statement, parameters, answer_within)
+            except StorageUnavailable as unavailable:
+                await attempts.pause_or_raise(unavailable)
 
     async def _executed(
         self, statement: LiteralString, parameters: Parameters, answer_within: float
-    ) -> list[DictRow]:
-        # Not `connection`: when it ends the pool commits, a round trip that has nothing to do.
-        connection = await self._pool.getconn()
+    ) -> _Result:
+        # Not `connection`: when it ends it commits, a round trip that has nothing to do.
+        connection = await self._free_connection()
         try:
             connection.answer_within = answer_within
-            await connection.fetching.execute(statement, parameters)
-            return await connection.fetching.fetchall()
+            cursor = connection.fetching
+            await cursor.execute(statement, parameters)
+            result = cursor.pgresult  # its description would have an object for each column
+            rows = await cursor.fetchall() if result and result.nfields else []
+            return _Result(rows, cursor.rowcount)
+        except psycopg.Error as error:
+            await self._discard_if_unfit(connection, again(error))
+            raise
         finally:
             await self._pool.putconn(connection)
 
+    async def _free_connection(self) -> Connection:
+        try:
+            return await self._pool.getconn()
+        except psycopg_pool.PoolTimeout as error:
+            if self.refusal is None:
+                raise
+            raise StorageUnavailable(f"no connection: {self.refusal}") from error
+
+    async def _discard_if_unfit(self, connection: Connection, why: Again | None) -> None:
+        """The pool replaces this connection, and the others, which are likely to be alike."""
+        if why is Again.NEW_SESSION:
+            await connection.close()
+            if connection.opened_at >= self._renewed_at:  # else they are being replaced
+                await self.renew()
+        elif why is Again.OTHER_SERVER:
+            await connection.close()
+            if monotonic() - self._renewed_at >= _RENEW_EVERY_S:  # it may last
+                await self.renew()
+
+    async def _current_conninfo(self) -> str:
+        try:
+            return limited(await self._host_names.resolved(self._conninfo))
+        except psycopg.Error as error:
+            self._refusal.failed(error)
+            raise
+
     async def _configure(self, connection: Connection) -> None:
-        await configure(connection)
+        connection.opened_at = monotonic()
         connection.limits = self._limits
+        connection.answer_within = self._answer_within
+        try:
+            await begin_session(connection, own_session=self._own_sessions)
+        except psycopg.Error as error:
+            self._refusal.failed(error)
+            raise
         connection.on_silence = self._check_idle_connections
+        self._refusal.opened()
 
     def _check_idle_connections(self, _: object) -> None:
         """Pings the idle connections in the background; replaces those that do not answer."""

@@ -6,8 +6,9 @@ from uuid import UUID
 from attrs import frozen
 
 from automation_retry.adapters.api_keys import digest, new_api_key
-from automation_retry.adapters.postgres.connection import OUT_OF_RANGE, Connection
+from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.loaders import OUT_OF_RANGE
 from automation_retry.adapters.postgres.sql import identity as sql
 from automation_retry.application.ports import ApiKey, Directory, NewId, User
 from automation_retry.domain import Permission
@@ -102,19 +103,18 @@ class PostgresDirectory(Directory):
         api_key: str | None = None,
     ) -> str:
         plain = api_key or new_api_key()
-        async with self.database.connection() as connection:
-            await connection.execute(
-                sql.ADD_API_KEY,
-                {
-                    "tenant": user.tenant,
-                    "api_key_id": self.new_id(),
-                    "digest": digest(plain),
-                    "user_id": user.user_id,
-                    "description": description,
-                    "expires_at": expires_at,
-                    "usage_limit": usage_limit,
-                },
-            )
+        await self.database.execute(
+            sql.ADD_API_KEY,
+            {
+                "tenant": user.tenant,
+                "api_key_id": self.new_id(),
+                "digest": digest(plain),
+                "user_id": user.user_id,
+                "description": description,
+                "expires_at": expires_at,
+                "usage_limit": usage_limit,
+            },
+        )
         return plain
 
     async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
@@ -126,6 +126,4 @@ class PostgresDirectory(Directory):
         return [ApiKey(**_without_infinity(row)) for row in rows]
 
     async def revoke_api_key(self, api_key_id: UUID) -> bool:
-        async with self.database.connection() as connection:
-            cursor = await connection.execute(sql.REVOKE_API_KEY, {"api_key_id": api_key_id})
-            return cursor.rowcount > 0
+        return await self.database.execute(sql.REVOKE_API_KEY, {"api_key_id": api_key_id}) > 0

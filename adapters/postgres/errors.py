@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 
 import psycopg
 import psycopg_pool
@@ -13,14 +14,65 @@ _NOT_MIGRATED = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.UndefinedFunction,
-    psycopg.errors.UndefinedObject,
 )
 _UNAVAILABLE = (
     psycopg.OperationalError,  # unreachable, shut down, out of space, timed out, deadlock
     psycopg.InterfaceError,  # the connection was closed during the statement
     psycopg.errors.ReadOnlySqlTransaction,  # a standby answers after a failover
+    psycopg.errors.UndefinedObject,  # a type of Procrastinate's, or a setting in a policy
     psycopg.errors.InsufficientPrivilege,  # until somebody grants it; readiness says what
+    psycopg.errors.InvalidSqlStatementName,  # see `Again.NEW_SESSION`
+    psycopg.errors.DuplicatePreparedStatement,
 )
+_CACHED_PLAN = "RevalidateCachedQuery"
+_TIMEOUTS = frozenset({"25P03", "25P04"})
+"""Of an idle transaction, and of a whole one; the session ends."""
+_ENDED = frozenset({"57P01", "57P02", "57P05", *_TIMEOUTS})
+"""The server is stopped, restarts after a crash, or has ended the session for its age."""
+
+
+class Again(Enum):
+    """Why a statement that the server has refused may succeed when it is executed again."""
+
+    NEW_SESSION = auto()
+    """What was prepared in the session is gone, or no longer fits the tables."""
+    OTHER_SERVER = auto()
+    """It is read-only, as a standby, or the role lacks a right; in a new session it may not."""
+    CONFLICT = auto()
+    """It conflicted with another transaction."""
+
+
+def again(error: BaseException | None) -> Again | None:
+    """Whether `error` came from the server and may pass; then nothing was committed.
+
+    An error that a broker in the same database has wrapped counts as well.
+    """
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = error.__cause__
+    if isinstance(
+        error, psycopg.errors.ReadOnlySqlTransaction | psycopg.errors.InsufficientPrivilege
+    ):
+        return Again.OTHER_SERVER
+    if isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+        return Again.CONFLICT
+    return Again.NEW_SESSION if error is not None and _is_stale(error) else None
+
+
+def _is_stale(error: psycopg.Error) -> bool:
+    """Whether what was prepared in the session was the reason."""
+    if isinstance(error, psycopg.errors.FeatureNotSupported):
+        return error.diag.source_function == _CACHED_PLAN
+    if isinstance(error, psycopg.errors.ProtocolViolation):
+        # Of PostgreSQL itself, for other parameters than those that were prepared.
+        return not _ended_by_pooler(error)
+    return isinstance(
+        error, psycopg.errors.InvalidSqlStatementName | psycopg.errors.DuplicatePreparedStatement
+    )
+
+
+def _ended_by_pooler(error: psycopg.errors.ProtocolViolation) -> bool:
+    """Poolers end connections with this SQLSTATE; the outcome is unknown."""
+    return error.diag.severity_nonlocalized != "ERROR"
 
 
 @contextmanager
@@ -39,13 +91,14 @@ def translated_errors() -> Iterator[None]:
             raise StorageUnavailable(
                 f"{described(error)}; run `automation-retry migrate`"
             ) from error
-        if isinstance(error, _UNAVAILABLE):
+        if isinstance(error, _UNAVAILABLE) or error.sqlstate in _TIMEOUTS or again(error):
             raise StorageUnavailable(described(error)) from error
         # Not chained: a traceback would show PostgreSQL's details, which may quote a row.
         raise StorageFailed(described(error), functions) from None
 
 
-_FUNCTION = re.compile(r"^PL/pgSQL function ([\w.\"]+)\(", re.MULTILINE)
+# The text around the name is in the server's language.
+_FUNCTION = re.compile(r"^[^(\n]*?PL/pgSQL[^(\n]*?([A-Za-z0-9_.\"$]+)\(", re.MULTILINE)
 _SYNTAX_ERROR = "42601"
 
 
@@ -66,7 +119,8 @@ def described(error: psycopg.Error) -> str:
     if functions := functions_of(error):
         return f"{text}, function {functions[0]}"
     diagnostics = error.diag
-    quotes = isinstance(error, psycopg.DataError | psycopg.IntegrityError)
+    # An error with a context was raised in some function or block.
+    quotes = isinstance(error, psycopg.DataError | psycopg.IntegrityError) or diagnostics.context
     if diagnostics.message_primary and not quotes and error.sqlstate != _SYNTAX_ERROR:
         text += f": {diagnostics.message_primary}"
     for what, name in (
@@ -79,15 +133,25 @@ def described(error: psycopg.Error) -> str:
     return text
 
 
+def is_answer(error: BaseException | None) -> bool:
+    """Whether the server has reported it, so that it does answer."""
+    return isinstance(error, psycopg.Error) and error.sqlstate is not None
+
+
 def refused_by_row(error: BaseException | None) -> bool:
-    """Whether the server refused a statement because of one of its rows, and so did nothing."""
-    return isinstance(error, psycopg.Error) and (error.sqlstate or "")[:2] in {"40", "42", "54"}
+    """Whether the server refused a statement, and did nothing: perhaps because of one of its rows.
+
+    What ends the session is more severe than an error.
+    """
+    return isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
 
 
 def connection_lost(error: BaseException | None) -> bool:
     """Whether a connection that worked before was broken, as by a restart of the database."""
-    if isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown):
+    if isinstance(error, psycopg.Error) and error.sqlstate in _ENDED:
         return True
+    if isinstance(error, psycopg.errors.ProtocolViolation):
+        return _ended_by_pooler(error)
     # Errors that a server reports carry an SQLSTATE; those of a broken connection carry none.
     return (
         isinstance(error, psycopg.OperationalError)

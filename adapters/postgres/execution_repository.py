@@ -31,11 +31,16 @@ class PostgresExecutionRepository(ExecutionRepository):
     A large execution is read by itself, so that it does not delay others.
     """
 
-    def __init__(self, database: Database, *, limit: int) -> None:
-        """`limit` bounds each payload and each text, in bytes as stored."""
+    def __init__(self, database: Database, *, limit: int, by_tenant: bool) -> None:
+        """`limit` bounds each payload and each text, in bytes as stored.
+
+        With `by_tenant`, no statement reads executions of several tenants.
+        """
         self._database = database
         self._limit = limit
-        self._row: Coalescer[Key, DictRow | None] = Coalescer(self._rows, lambda _: ())
+        self._row: Coalescer[Key, DictRow | None] = Coalescer(
+            self._rows, lambda _: (), lambda key: by_tenant and key[0]
+        )
         self._large_reads = asyncio.Semaphore(_LARGE_READS)
 
     async def get(self, tenant: UUID, execution_id: UUID) -> Execution:
@@ -94,14 +99,11 @@ class PostgresExecutionRepository(ExecutionRepository):
 
     async def add(self, executions: Sequence[Execution]) -> None:
         try:
-            async with self._database.connection() as connection:
-                await connection.execute(
-                    sql.ADD_EXECUTIONS, {"executions": execution_records(executions)}
-                )
+            await self._database.execute(
+                sql.ADD_EXECUTIONS, {"executions": execution_records(executions)}
+            )
         except psycopg.errors.UniqueViolation as error:
             raise ValueError("an execution with one of these ids exists already") from error
 
     async def report(self, result: Execution) -> bool:
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(sql.REPORT, {"result": execution_record(result)})
-            return cursor.rowcount > 0
+        return await self._database.execute(sql.REPORT, {"result": execution_record(result)}) > 0

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 
 from automation_retry.adapters.postgres.coalescing import Coalescer
 from automation_retry.adapters.postgres.database import Database
-from automation_retry.adapters.postgres.errors import described, functions_of
+from automation_retry.adapters.postgres.errors import Again, again, described, functions_of
 from automation_retry.adapters.postgres.lock_waits import LockWaits
 from automation_retry.adapters.postgres.rows import commit_parameters, recorded_execution
 from automation_retry.adapters.postgres.sql import unit_of_work as sql
@@ -70,8 +70,12 @@ class GroupCommit:
         *,
         limit: int,
         hand_over: Mapping[str, LiteralString],
+        by_tenant: bool,
     ) -> None:
-        """`limit` is that of payloads in bytes; `hand_over` is described at `sql.commit`."""
+        """`limit` is that of payloads in bytes; `hand_over` is described at `sql.commit`.
+
+        With `by_tenant`, units of work of several tenants share no statement.
+        """
         self._database = database
         self._lock_waits = lock_waits
         self._queries = "".join(hand_over.values())
@@ -79,7 +83,9 @@ class GroupCommit:
         self._waiting = sql.commit(hand_over)
         self._nowait = sql.commit(hand_over, "NOWAIT")
         self._commit_unlocked = Coalescer(
-            partial(self._write, sql.commit(hand_over, "SKIP LOCKED")), _conflict_keys
+            partial(self._write, sql.commit(hand_over, "SKIP LOCKED"), shared=True),
+            _conflict_keys,
+            lambda staged: by_tenant and staged.retries[0].execution.tenant,
         )
 
     async def __call__(self, staged: Staged) -> Written:
@@ -118,17 +124,23 @@ class GroupCommit:
         return StorageFailed(reason, functions)
 
     async def _commit(self, staged: Staged) -> Written:
-        if _shares(staged):
-            written = await self._commit_unlocked(staged)
-            if not written.outcome.lost:
-                return written
-            # The execution was changed, or it is only locked: wait for the lock, but outside the
-            # group.
-        elif alone := await self._commit_alone(staged):
-            return alone
+        commit = self._commit_shared if _shares(staged) else self._commit_alone
+        if written := await commit(staged):
+            return written
+        # The execution was changed, or it is only locked: wait for the lock, but outside the group.
         async with self._lock_waits.turn(_rows(staged)):
             [written] = await self._write(self._waiting, [staged])
         return written
+
+    async def _commit_shared(self, staged: Staged) -> Written | None:
+        """What was written; None, and nothing is, if its execution has another state or lock."""
+        try:
+            written = await self._commit_unlocked(staged)
+        except StorageUnavailable as unavailable:
+            if again(unavailable.__cause__) is Again.CONFLICT:
+                return None
+            raise
+        return None if written.outcome.lost else written
 
     async def _commit_alone(self, staged: Staged) -> Written | None:
         """What was written of a unit of work by itself; None, and nothing is, if one is locked."""
@@ -140,9 +152,11 @@ class GroupCommit:
             raise
         return written
 
-    async def _write(self, statement: LiteralString, group: Sequence[Staged]) -> Sequence[Written]:
+    async def _write(
+        self, statement: LiteralString, group: Sequence[Staged], *, shared: bool = False
+    ) -> Sequence[Written]:
         rows = await self._database.fetch_once(
-            statement, commit_parameters(group) | {"limit": self._limit}
+            statement, commit_parameters(group) | {"limit": self._limit}, shared=shared
         )
         found = {(row["tenant"], row["execution_id"]): row for row in rows}
         return [_written(staged, found) for staged in group]

@@ -14,8 +14,4 @@ class PostgresIdempotencyKeys(IdempotencyKeys):
     database: Database
 
     async def remove(self, before: datetime, limit: int) -> int:
-        async with self.database.connection() as connection:
-            cursor = await connection.execute(
-                sql.REMOVE_EXPIRED, {"before": before, "limit": limit}
-            )
-            return cursor.rowcount
+        return await self.database.execute(sql.REMOVE_EXPIRED, {"before": before, "limit": limit})

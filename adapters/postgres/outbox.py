@@ -111,12 +111,10 @@ class PostgresOutbox(Outbox):
             return [_status(row) for row in await cursor.fetchall()]
 
     async def note_failure(self, kind: MessageKind, reason: str) -> None:
-        async with self.database.connection() as connection:
-            await connection.execute(sql.NOTE_FAILURE, {"kind": kind.value, "reason": reason})
+        await self.database.execute(sql.NOTE_FAILURE, {"kind": kind.value, "reason": reason})
 
     async def clear_failure(self, kind: MessageKind) -> None:
-        async with self.database.connection() as connection:
-            await connection.execute(sql.CLEAR_FAILURE, {"kind": kind.value})
+        await self.database.execute(sql.CLEAR_FAILURE, {"kind": kind.value})
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         rows = await self.database.fetch(sql.DEAD_LETTERS, {"limit": limit})
@@ -126,5 +124,4 @@ class PostgresOutbox(Outbox):
         ]
 
     async def redrive(self) -> int:
-        async with self.database.connection() as connection:
-            return (await connection.execute(sql.REDRIVE)).rowcount
+        return await self.database.execute(sql.REDRIVE, {})

@@ -56,6 +56,7 @@ _COLUMNS: Final = {
     ),
 }
 _OWN: Final = {
+    "automation_retry_migrations": ("SELECT",),
     "automation_failed_attempts": ("SELECT", "INSERT"),
     "automation_outbox": ("SELECT", "INSERT"),
     "automation_idempotency_keys": ("SELECT", "INSERT", "DELETE"),

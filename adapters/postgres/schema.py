@@ -8,6 +8,7 @@ from typing import LiteralString
 
 import psycopg
 from attrs import frozen
+from psycopg.rows import DictRow
 
 from automation_retry.adapters.log import log
 from automation_retry.adapters.postgres.column_types import unsupported_tables
@@ -16,11 +17,14 @@ from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_RETRY
 from automation_retry.adapters.postgres.sql import schema as sql
 from automation_retry.adapters.rights import hidden_schemas, missing_rights
+from automation_retry.adapters.row_security import row_security
 from automation_retry.application import SchemaRefused, StorageUnavailable
 from automation_retry.application.ports import Schema
 
 _ATTEMPTS = 120
 _PAUSE_S = 2.0
+_ENCODINGS = ("UTF8", "SQL_ASCII")
+"""The second holds any bytes; the client's encoding is UTF8."""
 
 
 def _migrations() -> Iterator[tuple[str, LiteralString]]:
@@ -65,7 +69,7 @@ class PostgresSchema(Schema):
             await connection.execute(sql.SHORT_LOCK_WAITS)
             if problems := await unsupported_tables(connection):
                 raise SchemaRefused(problems)
-            await connection.execute(sql.CREATE_MIGRATIONS)
+            await _create_migrations(connection)
             applied = await _applied(connection)
             missing = [(name, text) for name, text in _migrations() if name not in applied]
             for name, text in missing:
@@ -88,7 +92,42 @@ class PostgresSchema(Schema):
                 *await hidden_schemas(connection, needed),
                 *await unsupported_tables(connection),
                 *await missing_rights(connection, needed),
+                *(await row_security(connection, needed)).problems,
             ]
+
+    async def warnings(self) -> Sequence[str]:
+        async with self.database.connection() as connection:
+            return (await row_security(connection, (*TO_RETRY, *TO_DELIVER))).warnings
+
+
+async def _create_migrations(connection: Connection) -> None:
+    """Creates the table of migrations where it is missing, if the database can hold ours."""
+    cursor = await connection.execute(sql.MIGRATIONS_EXIST)
+    state = await cursor.fetchone()
+    assert state is not None  # noqa: S101 - the statement returns one row
+    if state["migrations_exist"]:
+        return
+    if problems := [*_problems_of_database(state)]:
+        raise SchemaRefused(problems)
+    await connection.execute(sql.CREATE_MIGRATIONS)
+
+
+def _problems_of_database(state: DictRow) -> Iterator[str]:
+    if state["encoding"] not in _ENCODINGS:
+        yield (
+            f"The database has the encoding {state['encoding']}, which cannot hold every text; use "
+            "one with ENCODING 'UTF8'."
+        )
+    if state["schema"] is None:
+        yield (
+            f"No schema of the search_path ({state['search_path']}) exists and may be used; create "
+            "one, or set another search_path."
+        )
+    elif not state["may_create"]:
+        yield (
+            f"The role {state['role']} may not create tables in the schema {state['schema']}; run: "
+            f"GRANT CREATE ON SCHEMA {state['schema']} TO {state['role']};"
+        )
 
 
 async def _apply(connection: Connection, name: str, text: LiteralString) -> None:

@@ -30,6 +30,7 @@ def postgres_storage(  # noqa: PLR0913 - options with defaults
     kinds: Collection[MessageKind] = frozenset(MessageKind),
     hand_over: Mapping[MessageKind, LiteralString] = NO_HAND_OVER,
     payload_limit: int = PAYLOAD_LIMIT,
+    by_tenant: bool = False,
     unit_of_work: type[PostgresUnitOfWork] = PostgresUnitOfWork,
 ) -> Storage:
     """A storage in the PostgreSQL of `database`.
@@ -37,17 +38,19 @@ def postgres_storage(  # noqa: PLR0913 - options with defaults
     `on_commit` is called after each commit that left messages in the outbox. Only messages of
     `kinds` are written; those of kinds in `hand_over` are given to their broker by the commit
     itself (see `sql.unit_of_work.commit`), the others go to the outbox. Payloads and texts of more
-    than `payload_limit` bytes, as stored, are left out of what is read.
+    than `payload_limit` bytes, as stored, are left out of what is read. With `by_tenant`, the
+    statements of requests touch one tenant each, but for the one that finds the tenant of a key.
     """
-    executions = PostgresExecutionRepository(database, limit=payload_limit)
+    executions = PostgresExecutionRepository(database, limit=payload_limit, by_tenant=by_tenant)
     lock_waits = LockWaits.of_pool(database.max_size)
     group_commit = GroupCommit(
         database,
         lock_waits,
         limit=payload_limit,
         hand_over={kind.value: query for kind, query in hand_over.items() if kind in kinds},
+        by_tenant=by_tenant,
     )
-    authenticator = PostgresAuthenticator(database, lock_waits)
+    authenticator = PostgresAuthenticator(database, lock_waits, by_tenant=by_tenant)
     return Storage(
         executions=executions,
         new_unit_of_work=partial(

@@ -13,12 +13,22 @@ from psycopg.rows import dict_row, scalar_row
 from automation_retry.adapters.procrastinate.connection import Connect
 from automation_retry.adapters.procrastinate.hand_over import FUNCTION
 from automation_retry.adapters.rights import Right, hidden_schemas, missing_rights
+from automation_retry.adapters.row_security import row_security
 from automation_retry.application.ports import Schema
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(4158023871920416323)"
 _STATE: Final = """
 SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS created,
        to_regclass('automation_retry_procrastinate') IS NOT NULL AS ours
+"""
+# Where the storage's tables and Procrastinate's are, if not in one schema.
+_SCHEMAS: Final = """
+SELECT quote_ident(s.nspname) AS storage, quote_ident(p.nspname) AS jobs,
+       quote_ident(current_user) AS role
+FROM pg_class o JOIN pg_namespace s ON s.oid = o.relnamespace,
+     pg_class j JOIN pg_namespace p ON p.oid = j.relnamespace
+WHERE o.oid = to_regclass('automation_outbox') AND j.oid = to_regclass('procrastinate_jobs')
+  AND s.oid <> p.oid
 """
 # Jobs are deferred by this function; triggers on the table of jobs write to that of events.
 _DEFERS: Final = """
@@ -41,6 +51,7 @@ LEFT JOIN LATERAL (
 ) oldest ON true
 """
 _RIGHTS: Final = (
+    Right("automation_retry_procrastinate", "SELECT"),
     Right("procrastinate_jobs", "SELECT"),
     Right("procrastinate_jobs", "INSERT"),
     Right("procrastinate_jobs_id_seq", "USAGE"),
@@ -96,10 +107,28 @@ class ProcrastinateSchema(Schema):
             if not state["created"]:
                 return await hidden_schemas(rows, _RIGHTS)
             return [
+                *_problems_of_schemas(await _only_row(connection, _SCHEMAS)),
                 *_problems_of_function(await _only_row(connection, _DEFERS)),
                 *_problems_of_queue(await _only_row(connection, _NOTIFY_QUEUE)),
                 *await missing_rights(rows, _RIGHTS),
+                *(await row_security(rows, _RIGHTS)).problems,
             ]
+
+    async def warnings(self) -> Sequence[str]:
+        async with self.connect() as connection:
+            rows = connection.cursor(row_factory=dict_row)
+            return (await row_security(rows, _RIGHTS)).warnings
+
+
+def _problems_of_schemas(state: Mapping[str, Any]) -> Iterator[str]:
+    """Another application's jobs would be in reach, and engines might look at one or the other."""
+    if state:
+        storage, jobs, role = state["storage"], state["jobs"], state["role"]
+        yield (
+            f"The search_path finds this service's tables in the schema {storage} and "
+            f"Procrastinate's in {jobs}; set one for which both are in one schema, as by "
+            f"ALTER ROLE {role} SET search_path = {storage}; and migrate again."
+        )
 
 
 def _problems_of_function(state: Mapping[str, Any]) -> Iterator[str]:

@@ -26,9 +26,12 @@ async def worker(url: str, handlers: Mapping[MessageKind, Handler]) -> AsyncIter
 
     Messages that a dead worker had begun are handled again, so a handler may see one twice.
     """
-    app = procrastinate.App(
-        connector=procrastinate.PsycopgConnector(conninfo=url, max_size=_CONCURRENCY)
+    connector = procrastinate.PsycopgConnector(
+        conninfo=url,
+        max_size=_CONCURRENCY,
+        kwargs={"prepare_threshold": None},  # a pooler may give each transaction another session
     )
+    app = procrastinate.App(connector=connector)
     for kind, handler in handlers.items():
         destination = DESTINATIONS[kind]
         app.task(name=destination.task, queue=destination.queue)(_task(handler))

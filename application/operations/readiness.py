@@ -44,6 +44,9 @@ class CheckReadiness:
     """The name of the broker that carries each kind."""
     warn_after_s: float
     """The age in seconds above which a waiting message causes a warning."""
+    _problems_before: bool = field(default=False, init=False)
+    _tables_before: Sequence[str] = field(factory=list, init=False)
+    """Warnings about tables."""
     _running: asyncio.Task[ReadinessReport] | None = field(default=None, init=False)
 
     async def __call__(self) -> ReadinessReport:
@@ -53,39 +56,69 @@ class CheckReadiness:
         return await asyncio.shield(self._running)
 
     async def _bounded(self) -> ReadinessReport:
+        found: list[str] = []
         try:
             async with asyncio.timeout(_WITHIN_S):
-                return await self._check()
+                return await self._check(found)
         except TimeoutError:
-            return ReadinessReport(problems=["The database does not answer."])
+            return ReadinessReport(problems=found or ["The database does not answer."])
 
-    async def _check(self) -> ReadinessReport:
-        if problems := await self._problems():
-            return ReadinessReport(problems=problems)
+    async def _check(self, found: list[str]) -> ReadinessReport:
+        """Leaves in `found` what was found when it is cut off.
+
+        What was mended is seen by new sessions only. So they are replaced when there is a problem,
+        and once more when there is none any longer.
+        """
+        await self._find_problems(found)
+        if found or self._problems_before:
+            await self.storage.renew()
+        if found:
+            still: list[str] = []
+            await self._find_problems(still)
+            found[:] = still
+        self._problems_before = bool(found)
+        if found:
+            return ReadinessReport(problems=found)
+        warnings = [
+            *await self._warnings_of_tables(),
+            *await self._warnings_of_delivery(),
+            *await self.worker.problems(),
+        ]
+        return ReadinessReport(problems=(), warnings=warnings)
+
+    async def _find_problems(self, found: list[str]) -> None:
+        """Adds them as they are found: none twice, and nothing that only follows from another."""
+        found.extend(await self.storage.problems())
+        try:
+            for schema in self.schemas:
+                problems = await schema.problems(delivers=self.delivers)
+                found.extend(one for one in problems if one not in found)
+            missing = [name for schema in self.schemas for name in await schema.missing()]
+        except StorageUnavailable as unavailable:
+            if not found:
+                found.append(f"The database does not answer: {unavailable.reason}.")
+            return
+        if missing and not found:
+            found.append(
+                f"The database lacks {', '.join(missing)}; run `automation-retry migrate`."
+            )
+
+    async def _warnings_of_tables(self) -> Sequence[str]:
+        try:
+            tables = [one for schema in self.schemas for one in await schema.warnings()]
+        except StorageUnavailable as unavailable:
+            return [f"The tables cannot be examined: {unavailable.reason}."]
+        if tables != self._tables_before:
+            await self.storage.renew()
+        self._tables_before = tables
+        return tables
+
+    async def _warnings_of_delivery(self) -> Sequence[str]:
         try:
             statuses = await self.outbox.status()
         except StorageUnavailable as unavailable:
-            delivery = [f"The state of the delivery cannot be read: {unavailable.reason}."]
-        else:
-            delivery = [sentence for one in statuses for sentence in self._warnings(one)]
-        return ReadinessReport(problems=(), warnings=[*delivery, *await self.worker.problems()])
-
-    async def _problems(self) -> Sequence[str]:
-        problems = list(await self.storage.problems())
-        try:
-            unusable = [
-                one
-                for schema in self.schemas
-                for one in await schema.problems(delivers=self.delivers)
-            ]
-            missing = [name for schema in self.schemas for name in await schema.missing()]
-        except StorageUnavailable as unavailable:
-            return problems or [f"The database does not answer: {unavailable.reason}."]
-        if missing:
-            unusable.append(
-                f"The database lacks {', '.join(missing)}; run `automation-retry migrate`."
-            )
-        return problems + unusable
+            return [f"The state of the delivery cannot be read: {unavailable.reason}."]
+        return [sentence for one in statuses for sentence in self._warnings(one)]
 
     def _warnings(self, status: DeliveryStatus) -> Iterator[str]:
         kind, age = status.kind.value, status.oldest_age_s

@@ -33,3 +33,11 @@ class Schema(Protocol):
             StorageUnavailable: the storage did not answer.
         """
         ...
+
+    async def warnings(self) -> Sequence[str]:
+        """What may make single requests fail although the tables can be used; as sentences.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...

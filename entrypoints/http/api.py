@@ -1,9 +1,11 @@
+from collections.abc import Awaitable, Callable
+
 from attrs import field, frozen
 
 from automation_retry.application import (
-    CheckReadiness,
     GetExecution,
     ListFailedAttempts,
+    ReadinessReport,
     RetryExecution,
 )
 from automation_retry.application.ports import Authenticator, Authorizer, NewId
@@ -20,7 +22,7 @@ class Api:
     retry_execution: RetryExecution
     get_execution: GetExecution
     list_failed_attempts: ListFailedAttempts
-    readiness: CheckReadiness
+    readiness: Callable[[], Awaitable[ReadinessReport]]
     rate_limiter: RateLimiter
     new_id: NewId
     """For the ids of requests that bring none."""

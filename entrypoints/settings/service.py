@@ -63,6 +63,19 @@ class Settings:
         "Connections to PostgreSQL that each process opens at most.",
         default="10",
     )
+    pooler: str = variable(
+        f"{PREFIX}_POOLER",
+        one_of("auto", "session", "transaction"),
+        "How a pooler before PostgreSQL assigns sessions: transaction, session (also without a "
+        "pooler), or auto, which recognises poolers as pgbouncer.",
+        default="auto",
+    )
+    statements_by_tenant: bool = variable(
+        f"{PREFIX}_STATEMENTS_BY_TENANT",
+        yes_or_no,
+        "Whether concurrent requests share a statement only within a tenant, as for Citus.",
+        default="false",
+    )
     request_timeout_ms: int = variable(
         f"{PREFIX}_REQUEST_TIMEOUT_MS",
         whole(100, 3_600_000),
@@ -146,6 +159,11 @@ class Settings:
     def event_broker(self) -> str:
         """The name of the broker that carries the events."""
         return self.events.type.name
+
+    @property
+    def own_sessions(self) -> bool | None:
+        """Whether each connection has a session of its own; None where that is to be found out."""
+        return {"session": True, "transaction": False}.get(self.pooler)
 
     @property
     def request_timeout_s(self) -> float:

@@ -9,7 +9,7 @@ Random = Callable[[], float]
 """A random number from 0 to 1."""
 
 _FIRST_S = 0.2
-_LONGEST_S = 10.0
+_LONGEST_S = 5.0
 
 
 async def pause(stopping: asyncio.Event, longest_s: float, random: Random) -> None:
@@ -23,7 +23,7 @@ async def pause(stopping: asyncio.Event, longest_s: float, random: Random) -> No
 
 @define
 class Backoff:
-    """Pauses that double with each failure in a row, from 0.2 s to 10 s."""
+    """Pauses that double with each failure in a row, from 0.2 s to 5 s."""
 
     _random: Random
     _next_s: float = field(init=False, default=_FIRST_S)

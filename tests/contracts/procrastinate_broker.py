@@ -16,7 +16,10 @@ from tests.support.messages import read_event, read_job
 async def open_broker(url: str) -> AsyncIterator[BrokerUnderTest]:
     """The broker in a migrated database, with a worker as any application would run one."""
     jobs, events = Received[ExecutionJob](), Received[RetriedEvent]()
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url))
+    # As the README says for workers behind a pooler.
+    app = procrastinate.App(
+        connector=procrastinate.PsycopgConnector(conninfo=url, kwargs={"prepare_threshold": None})
+    )
 
     @app.task(name="automation.execute_execution", queue="automation.executions")
     async def execute(**body: Any) -> None:
@@ -29,7 +32,11 @@ async def open_broker(url: str) -> AsyncIterator[BrokerUnderTest]:
     database = Database(url)
     await database.open()
     async with app.open_async():
-        worker = asyncio.create_task(app.run_worker_async(install_signal_handlers=False))
+        worker = asyncio.create_task(
+            app.run_worker_async(
+                install_signal_handlers=False, listen_notify=False, fetch_job_polling_interval=0.1
+            )
+        )
         try:
             yield BrokerUnderTest(
                 broker=ProcrastinateBroker(database.joined), jobs=jobs, events=events

@@ -60,8 +60,10 @@ class DyingDatabase(Database):
 
     countdown = Countdown(None)
 
-    async def fetch_once(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Any:
-        rows = await super().fetch_once(statement, parameters)
+    async def fetch_once(
+        self, statement: LiteralString, parameters: Mapping[str, Any], *, shared: bool = False
+    ) -> Any:
+        rows = await super().fetch_once(statement, parameters, shared=shared)
         if "INSERT INTO automation_failed_attempts" in statement and rows:
             self.countdown.reached(Point.AFTER_COMMIT)
         return rows

@@ -43,6 +43,10 @@ class PostgresServer:
             connection.execute(statement)
 
     def url_of(self, database: str) -> str:
+        return self.direct_url_of(database)
+
+    def direct_url_of(self, database: str) -> str:
+        """Without a pooler; a pooler's connection keeps a database from being copied."""
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
 
 

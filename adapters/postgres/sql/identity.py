@@ -2,9 +2,13 @@
 
 from typing import Final
 
+from psycopg.sql import SQL
+
+from automation_retry.adapters.postgres.sql.columns import composed
+
 # The authentication query: at most one row, whose `refusal` is NULL for a valid key. A few index
-# lookups; writes nothing and waits for no row lock.
-AUTHENTICATE: Final = """
+# lookups; writes nothing, so that it works on a standby, and waits for no row lock.
+_AUTHENTICATE: Final = """
 WITH found AS (
     SELECT k.tenant, k.api_key_id, k.user_id, k.usage_limit, k.last_used_at,
            CASE
@@ -17,12 +21,12 @@ WITH found AS (
            END AS refusal
     FROM api_keys k
     LEFT JOIN users u ON u.tenant = k.tenant AND u.user_id = k.user_id
-    WHERE k.api_key = %(digest)s
+    WHERE k.api_key = %(digest)s{and_owned}
     ORDER BY refusal NULLS FIRST
     LIMIT 1
 )
 SELECT f.tenant, f.api_key_id, f.user_id, f.refusal, f.usage_limit IS NOT NULL AS has_usage_limit,
-       f.usage_limit IS NULL
+       f.usage_limit IS NULL AND current_setting('transaction_read_only') = 'off'
            AND coalesce(f.last_used_at < now() - interval '1 minute', true) AS last_used_at_is_old,
        ARRAY(
            SELECT DISTINCT ARRAY[p.resource, p.action]
@@ -33,6 +37,15 @@ SELECT f.tenant, f.api_key_id, f.user_id, f.refusal, f.usage_limit IS NOT NULL A
        ) AS permissions
 FROM found f
 """
+AUTHENTICATE: Final = composed(_AUTHENTICATE, and_owned=SQL(""))
+
+# The same for a key of one tenant, so that no row of another one is touched.
+AUTHENTICATE_IN_TENANT: Final = composed(
+    _AUTHENTICATE, and_owned=SQL(" AND k.tenant = %(owner)s::uuid")
+)
+
+# The tenants that have a key of this digest, which normally is one. By an index on all of them.
+TENANTS_OF_KEY: Final = "SELECT DISTINCT tenant FROM api_keys WHERE api_key = %(digest)s"
 
 # Counts `uses` of a key with a usage limit, or as many as the limit allows; returns that number. It
 # waits for the row lock and reads the current count, so concurrent uses never exceed the limit.

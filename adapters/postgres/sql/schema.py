@@ -4,7 +4,8 @@ from typing import Final
 
 # Until the transaction ends: DDL may take longer than a request, and waits for another migration.
 WITHOUT_TIMEOUTS: Final = """
-SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)
+SELECT count(set_config(name, '0', true)) FROM pg_settings
+WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')
 """
 
 # Held until the transaction ends; a number that no other advisory lock is likely to use.
@@ -21,10 +22,14 @@ CREATE TABLE IF NOT EXISTS automation_retry_migrations (
 )
 """
 
-# Whether APPLIED_MIGRATIONS can be asked.
-MIGRATIONS_EXIST: Final = (
-    "SELECT to_regclass('automation_retry_migrations') IS NOT NULL AS migrations_exist"
-)
+# Whether APPLIED_MIGRATIONS can be asked, and where CREATE_MIGRATIONS would create its table.
+MIGRATIONS_EXIST: Final = """
+SELECT to_regclass('automation_retry_migrations') IS NOT NULL AS migrations_exist,
+       current_setting('server_encoding') AS encoding,
+       current_setting('search_path') AS search_path, quote_ident(current_schema()) AS schema,
+       quote_ident(current_user) AS role,
+       has_schema_privilege(current_schema(), 'CREATE') AS may_create
+"""
 
 # Fails where the table does not exist.
 APPLIED_MIGRATIONS: Final = "SELECT name FROM automation_retry_migrations"

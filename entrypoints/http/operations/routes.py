@@ -1,11 +1,11 @@
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from automation_retry.application import CheckReadiness
+from automation_retry.application import ReadinessReport
 from automation_retry.entrypoints.http.api import Api
 from automation_retry.entrypoints.http.endpoint import Endpoint, PublicEndpoint
 from automation_retry.entrypoints.http.wire.errors import NotReady
@@ -22,7 +22,7 @@ def operation_endpoints(api: Api) -> Sequence[Endpoint]:
 
 @frozen
 class _Handlers:
-    readiness: CheckReadiness
+    readiness: Callable[[], Awaitable[ReadinessReport]]
 
     async def healthz(self, _: Request) -> Response:
         """The process lives; the storage is not asked."""

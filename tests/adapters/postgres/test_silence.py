@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import httpx
 import psycopg
@@ -181,7 +181,7 @@ async def test_stopped_server_processes_hold_up_nobody_for_long(
 
 
 @asynccontextmanager
-async def opened(url: str, **options: float) -> AsyncIterator[Database]:
+async def opened(url: str, **options: Any) -> AsyncIterator[Database]:
     database = Database(url, min_size=1, max_size=2, **options)
     await database.open()
     try:

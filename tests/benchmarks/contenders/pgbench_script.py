@@ -90,10 +90,10 @@ class RecordingDatabase(Database):
         return await super().fetch(statement, parameters)
 
     async def fetch_once(
-        self, statement: LiteralString, parameters: Mapping[str, Any]
+        self, statement: LiteralString, parameters: Mapping[str, Any], *, shared: bool = False
     ) -> list[DictRow]:
         self.executed.append(Executed(statement, parameters))
-        return await super().fetch_once(statement, parameters)
+        return await super().fetch_once(statement, parameters, shared=shared)
 
 
 @frozen
