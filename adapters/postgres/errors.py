@@ -28,7 +28,7 @@ _CACHED_PLAN = "RevalidateCachedQuery"
 _TIMEOUTS = frozenset({"25P03", "25P04"})
 """Of an idle transaction, and of a whole one; the session ends."""
 _ENDED = frozenset({"57P01", "57P02", "57P05", *_TIMEOUTS})
-"""The server is stopped, restarts after a crash, or has ended the session for its age."""
+"""The server stops or restarts, or has ended the session because of a timeout."""
 
 
 class Again(Enum):
@@ -37,7 +37,10 @@ class Again(Enum):
     NEW_SESSION = auto()
     """What was prepared in the session is gone, or no longer fits the tables."""
     OTHER_SERVER = auto()
-    """It is read-only, as a standby, or the role lacks a right; in a new session it may not."""
+    """The server is read-only, as a standby, or the role of the session lacks a right.
+
+    A new session may be on another server, or have what was granted meanwhile.
+    """
     CONFLICT = auto()
     """It conflicted with another transaction."""
 

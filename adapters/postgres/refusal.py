@@ -25,7 +25,7 @@ _HINTS = (
 
 
 def reason_of(error: BaseException) -> str:
-    """The reason alone, without the address; a connection has no secrets in its errors."""
+    """The reason without the address of the server; errors of libpq contain no passwords."""
     text = str(error)
     if unresolved := _RESOLUTION.search(text):
         return f"the host name cannot be resolved: {unresolved[1]}"

@@ -61,6 +61,7 @@ class CheckReadiness:
             async with asyncio.timeout(_WITHIN_S):
                 return await self._check(found)
         except TimeoutError:
+            self._problems_before = True
             return ReadinessReport(problems=found or ["The database does not answer."])
 
     async def _check(self, found: list[str]) -> ReadinessReport:

@@ -183,10 +183,9 @@ def own_postgres(*, bin_dir: Path | None = None) -> Iterator[OwnPostgres]:
 
 
 @contextmanager
-def running_own_postgres(*, bin_dir: Path | None = None, **settings: str) -> Iterator[OwnPostgres]:
+def running_own_postgres(*, bin_dir: Path | None = None) -> Iterator[OwnPostgres]:
     """A new cluster on a port of its own."""
     with own_postgres(bin_dir=bin_dir) as server:
-        server.settings.update(settings)
         server.initialize()
         server.start()
         yield server
