@@ -96,6 +96,8 @@ class Container(containers.DeclarativeContainer):
     """
 
     settings = providers.Dependency(instance_of=Settings)
+    fail_fast = providers.Object(False)  # noqa: FBT003 - a provider of the value
+    """Whether opening the storage fails when it cannot be reached; commands do not wait for it."""
     clock = providers.Object(utc_now)
     new_id = providers.Object(new_id)
     wake_up = providers.Singleton(WakeUp)
@@ -109,6 +111,7 @@ class Container(containers.DeclarativeContainer):
         timeout=settings.provided.pool_timeout_s,
         answer_within=settings.provided.request_timeout_s,
         own_sessions=settings.provided.own_sessions,
+        fail_fast=fail_fast,
     )
     memory_store = providers.Singleton(MemoryStore)
     storage = providers.Singleton(

@@ -46,8 +46,8 @@ async def migrate(container: Container) -> Sequence[str]:
 
 
 async def migrate_database(settings: Settings) -> Sequence[str]:
-    """`migrate` for a database that is not open yet."""
-    container = Container(settings=settings)
+    """`migrate` for a database that is not open yet; one that cannot be reached is an error."""
+    container = Container(settings=settings, fail_fast=True)
     async with opened(container, relay=False):
         return await migrate(container)
 
@@ -126,15 +126,18 @@ async def _running_loops(
 
 
 @asynccontextmanager
-async def open_container(settings: Settings, *, relay: bool = False) -> AsyncIterator[Container]:
+async def open_container(
+    settings: Settings, *, relay: bool = False, fail_fast: bool = False
+) -> AsyncIterator[Container]:
     """All parts of the service, opened, without HTTP; closed at the end.
 
     An `embedded:` database is started and migrated; any other must have been migrated before. Where
-    `relay` is false, another process must relay.
+    `relay` is false, another process must relay. With `fail_fast`, a database that cannot be
+    reached now is an error.
 
     Raises:
         EmbeddedPostgresError: an embedded database cannot be started.
-        StorageUnavailable: an embedded database cannot be migrated.
+        StorageUnavailable: an embedded database cannot be migrated, or see `fail_fast`.
     """
     stop = Stop(settings.shutdown_grace_s)
     database = running_database(settings, stop)
@@ -142,7 +145,7 @@ async def open_container(settings: Settings, *, relay: bool = False) -> AsyncIte
     try:
         if settings.database_url.kind is StorageKind.EMBEDDED:
             await migrate_database(running)
-        container = Container(settings=running, stop=stop)
+        container = Container(settings=running, stop=stop, fail_fast=fail_fast)
         async with opened(container, relay=relay):
             yield container
     finally:

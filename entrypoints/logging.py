@@ -1,15 +1,19 @@
 """Logs: structlog lines on standard error, as JSON or for a console."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 
+from automation_retry.adapters.printable import printable
 from automation_retry.entrypoints.log_writer import LogWriter
 
 _STANDARD_ERROR = 2
+_LINES = frozenset({"traceback", "exception"})
+"""Fields that have several lines."""
 
 
 def configure_logging(log_format: str, level: str) -> None:
@@ -28,10 +32,11 @@ def configure_logging(log_format: str, level: str) -> None:
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if log_format == "json"
         else [
+            _printable_values,
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr is not None and sys.stderr.isatty(),
+                colors=_has_colors(),
                 exception_formatter=structlog.dev.plain_traceback,
-            )
+            ),
         ]
     )
     threshold = getattr(logging, level.upper())
@@ -62,6 +67,21 @@ def configure_logging(log_format: str, level: str) -> None:
         level=max(threshold, logging.WARNING),
         force=True,
     )
+
+
+def _has_colors() -> bool:
+    """See https://no-color.org."""
+    return sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _printable_values(
+    _logger: Any, _method: str, fields: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """For terminals: JSON escapes what they interpret, the console's format does not."""
+    return {
+        name: printable(value) if isinstance(value, str) and name not in _LINES else value
+        for name, value in fields.items()
+    }
 
 
 class _LineLogger:

@@ -8,11 +8,11 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.supervisors import Multiprocess
 
 from automation_retry.adapters.log import log
 from automation_retry.entrypoints.container import Container
@@ -21,6 +21,7 @@ from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.settings import Settings, read_settings
 from automation_retry.entrypoints.stop import Stop
+from automation_retry.entrypoints.workers import Workers
 
 Surroundings = Callable[[Container], AbstractAsyncContextManager[None]]
 """A context that is entered with the application and left with it, in its event loop."""
@@ -45,15 +46,6 @@ def application(container: Container, surroundings: Surroundings | None = None) 
                     yield
 
     return create_app(container.api(), lifespan)
-
-
-def worker_application() -> Starlette:
-    """The application of one worker process, configured by its environment."""
-    settings = read_settings()
-    configure_logging(settings.log_format, settings.log_level)
-    app = application(Container(settings=settings))
-    _freeze_garbage_collection()
-    return app
 
 
 def _freeze_garbage_collection() -> None:
@@ -93,7 +85,11 @@ def serve_here(
     surroundings: Surroundings | None = None,
     on_started: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serves in this process until SIGINT or SIGTERM, then finishes the requests in progress."""
+    """Serves in this process until SIGINT or SIGTERM, then finishes the requests in progress.
+
+    Raises:
+        SystemExit: with status 1, when it could not start or had to stop because of a failure.
+    """
     app = application(Container(settings=settings, stop=stop), surroundings)
     server = _Server(_config(app, settings), on_started)
     _freeze_garbage_collection()
@@ -107,15 +103,23 @@ def serve_in_workers(
     settings: Settings, listening: socket.socket, workers: int, *, stop: Stop
 ) -> None:
     """Serves in `workers` processes, each with its pool and its relay, until SIGINT or SIGTERM."""
-    # The workers read this environment; an embedded database has its URL only now.
-    os.environ["DATABASE_URL"] = settings.database_url.text
-    config = _config(
-        f"{__name__}:{worker_application.__name__}", settings, factory=True, workers=workers
-    )
-    log(logging.INFO, "serving", address=address_of(listening), workers=workers)
-    processes = Multiprocess(config, sockets=[listening])
-    stop.begin_on_signals()
-    processes.run()
+    if read_settings().database_url != settings.database_url:
+        # The workers read this environment; an embedded database has its URL only now.
+        os.environ["DATABASE_URL"] = settings.database_url.text
+        os.environ.pop("DATABASE_URL_FILE", None)
+
+    def announce() -> None:
+        log(logging.INFO, "serving", address=address_of(listening), workers=workers)
+
+    Workers(partial(_serve_as_worker, listening), workers, stop, announce).run()
+
+
+def _serve_as_worker(listening: socket.socket, on_started: Callable[[], None]) -> None:
+    """Serves in this process, configured by its environment."""
+    settings = read_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    stop = Stop(settings.shutdown_grace_s)
+    serve_here(settings, listening, stop=stop, on_started=on_started)
 
 
 def _config(app: Any, settings: Settings, **options: Any) -> uvicorn.Config:

@@ -30,6 +30,10 @@ class Stop:
         signal.raise_signal(signal.SIGTERM)
 
     @property
+    def began(self) -> bool:
+        return self._began is not None
+
+    @property
     def left_s(self) -> float:
         """Seconds until the deadline; the whole grace period before `begin`."""
         if self._began is None:

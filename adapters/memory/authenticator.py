@@ -6,10 +6,18 @@ from attrs import evolve, frozen
 from automation_retry.adapters.api_keys import digest
 from automation_retry.adapters.memory.store import MemoryStore
 from automation_retry.application import InvalidApiKey
-from automation_retry.application.ports import ApiKey, Authenticator, Clock
+from automation_retry.application.ports import ApiKey, ApiKeyStatus, Authenticator, Clock
 from automation_retry.domain import Principal
 
 _LAST_USED_AT_LAG = timedelta(minutes=1)
+
+_REFUSALS = {
+    ApiKeyStatus.REVOKED: "it is not active",
+    ApiKeyStatus.EXPIRED: "it has expired",
+    ApiKeyStatus.USED_UP: "its usage limit is reached",
+    ApiKeyStatus.USER_MISSING: "its user is not in its tenant",
+    ApiKeyStatus.USER_INACTIVE: "its user is inactive",
+}
 
 
 @frozen
@@ -30,18 +38,9 @@ class MemoryAuthenticator(Authenticator):
         raise InvalidApiKey(refusal)
 
     def _refusal(self, key: ApiKey, tenant: UUID | None, now: datetime) -> str | None:
-        account = self.store.identities.account(key.tenant, key.user_id)
-        refusals = {
-            "it belongs to another tenant": tenant is not None and key.tenant != tenant,
-            "it is not active": not key.active,
-            "it has expired": key.expires_at is not None and key.expires_at <= now,
-            "its usage limit is reached": (
-                key.usage_limit is not None and key.usage_count >= key.usage_limit
-            ),
-            "its user is not in its tenant": account is None,
-            "its user is inactive": account is not None and not account.active,
-        }
-        return next((reason for reason, holds in refusals.items() if holds), None)
+        if tenant is not None and key.tenant != tenant:
+            return "it belongs to another tenant"
+        return _REFUSALS.get(self.store.identities.status_of(key, now))
 
     def _admit(self, key: ApiKey, now: datetime) -> Principal:
         identities = self.store.identities

@@ -7,7 +7,15 @@ from attrs import evolve, frozen
 from automation_retry.adapters.api_keys import digest, new_api_key
 from automation_retry.adapters.memory.identities import Account
 from automation_retry.adapters.memory.store import MemoryStore
-from automation_retry.application.ports import ApiKey, Clock, Directory, NewId, User
+from automation_retry.application.ports import (
+    ApiKey,
+    ApiKeyStatus,
+    Clock,
+    Directory,
+    NewId,
+    User,
+    UserAccount,
+)
 from automation_retry.domain import Permission
 
 
@@ -34,8 +42,29 @@ class MemoryDirectory(Directory):
         else:
             user = User(tenant=tenant, user_id=self.new_id(), username=username)
             identities.put_account(Account(user=user, email=email))
-        identities.grant(user, uuid5(user.user_id, "own role"), permissions)
+        await self.grant(user, permissions)
         return user
+
+    async def grant(self, user: User, permissions: frozenset[Permission]) -> None:
+        own_role = uuid5(user.user_id, "own role")
+        self.store.identities.grant(user, own_role, permissions)
+
+    async def users(self, tenant: UUID | None = None) -> Sequence[UserAccount]:
+        identities = self.store.identities
+        found = [
+            UserAccount(
+                user=account.user,
+                company_name=identities.company_name(account.user.tenant),
+                active=account.active,
+                permissions=identities.permissions(account.user.tenant, account.user.user_id),
+            )
+            for account in identities.accounts()
+            if tenant in (None, account.user.tenant)
+        ]
+        return sorted(found, key=lambda one: (one.user.tenant, one.user.username))
+
+    async def set_user_active(self, user: User, *, active: bool) -> None:
+        self.store.identities.set_active(user.tenant, user.user_id, active=active)
 
     async def create_api_key(
         self,
@@ -55,7 +84,7 @@ class MemoryDirectory(Directory):
                 user_id=user.user_id,
                 username=user.username,
                 description=description,
-                active=True,
+                status=ApiKeyStatus.ACTIVE,
                 created_at=self.clock(),
                 last_used_at=None,
                 expires_at=expires_at,
@@ -65,20 +94,28 @@ class MemoryDirectory(Directory):
         )
         return plain
 
+    async def remove_api_key(self, user: User, api_key: str) -> None:
+        self.store.identities.remove_key(user.tenant, digest(api_key))
+
     async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
         return [
             user
-            for user in self.store.identities.users()
+            for user in (account.user for account in self.store.identities.accounts())
             if user.username == username and tenant in (None, user.tenant)
         ]
 
     async def api_keys(self, tenant: UUID | None = None) -> Sequence[ApiKey]:
-        keys = [key for key in self.store.identities.api_keys() if tenant in (None, key.tenant)]
+        identities, now = self.store.identities, self.clock()
+        keys = [
+            evolve(key, status=identities.status_of(key, now))
+            for key in identities.api_keys()
+            if tenant in (None, key.tenant)
+        ]
         return sorted(keys, key=lambda key: key.created_at)
 
     async def revoke_api_key(self, api_key_id: UUID) -> bool:
         identities = self.store.identities
         found = [key for key in identities.api_keys() if key.api_key_id == api_key_id]
         for key in found:
-            identities.replace_key(evolve(key, active=False))
+            identities.replace_key(evolve(key, status=ApiKeyStatus.REVOKED))
         return bool(found)

@@ -1,11 +1,12 @@
 """Tenants, users, roles and keys, as AlgaPSA's identity tables hold them."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from attrs import define, evolve, field, frozen
 
-from automation_retry.application.ports import ApiKey, User
+from automation_retry.application.ports import ApiKey, ApiKeyStatus, User
 from automation_retry.domain import Permission
 
 
@@ -36,8 +37,12 @@ class Identities:
     def account(self, tenant: UUID, user_id: UUID) -> Account | None:
         return self._accounts.get((tenant, user_id))
 
-    def users(self) -> Sequence[User]:
-        return tuple(account.user for account in self._accounts.values())
+    def accounts(self) -> Sequence[Account]:
+        return tuple(self._accounts.values())
+
+    def company_name(self, tenant: UUID) -> str:
+        """Empty where there is no such tenant."""
+        return self._tenants.get(tenant, "")
 
     def put_account(self, account: Account) -> None:
         """Adds a user, or replaces what is known of it."""
@@ -46,8 +51,8 @@ class Identities:
     def remove_account(self, tenant: UUID, user_id: UUID) -> None:
         del self._accounts[tenant, user_id]
 
-    def deactivate(self, tenant: UUID, user_id: UUID) -> None:
-        self.put_account(evolve(self._accounts[tenant, user_id], active=False))
+    def set_active(self, tenant: UUID, user_id: UUID, *, active: bool) -> None:
+        self.put_account(evolve(self._accounts[tenant, user_id], active=active))
 
     def grant(self, user: User, role_id: UUID, permissions: frozenset[Permission]) -> None:
         """Gives the user a role of its tenant, and the role these permissions on top of its own."""
@@ -63,6 +68,19 @@ class Identities:
             *(self._role_permissions[tenant, role_id] for role_id in roles)
         )
 
+    def status_of(self, key: ApiKey, now: datetime) -> ApiKeyStatus:
+        """Whether a key is valid at that time; what is stored in it only tells what was revoked."""
+        account = self.account(key.tenant, key.user_id)
+        if key.status is ApiKeyStatus.REVOKED:
+            return ApiKeyStatus.REVOKED
+        if key.expires_at is not None and key.expires_at <= now:
+            return ApiKeyStatus.EXPIRED
+        if key.usage_limit is not None and key.usage_count >= key.usage_limit:
+            return ApiKeyStatus.USED_UP
+        if account is None:
+            return ApiKeyStatus.USER_MISSING
+        return ApiKeyStatus.ACTIVE if account.active else ApiKeyStatus.USER_INACTIVE
+
     def api_keys(self) -> Sequence[ApiKey]:
         return tuple(self._keys.values())
 
@@ -73,6 +91,9 @@ class Identities:
     def add_key(self, key_digest: str, key: ApiKey) -> None:
         """Keeps the key that the tenant has of this digest already, if any."""
         self._keys.setdefault((key.tenant, key_digest), key)
+
+    def remove_key(self, tenant: UUID, key_digest: str) -> None:
+        self._keys.pop((tenant, key_digest), None)
 
     def replace_key(self, key: ApiKey) -> None:
         """Stores what changed of a key that is known by its id."""

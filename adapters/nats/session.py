@@ -1,9 +1,11 @@
 """One connection to one server: requests and their replies, until the first failure."""
 
 import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
 import nats.errors
 import orjson
@@ -65,24 +67,24 @@ class Session:
         return self._client.max_payload
 
     async def connect(self) -> Self:
-        """Connects to the first server that answers; after an error nothing needs to be closed.
+        """Connects to one of the servers; after an error nothing needs to be closed.
 
         Raises:
-            nats.errors.Error, OSError: none did.
+            nats.errors.Error, OSError: none answered.
         """
+        servers = list(self._settings.servers)
+        random.shuffle(servers)
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                await self._client.connect(
-                    servers=list(self._settings.servers),
-                    name="automation-retry",
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    # Nothing is buffered while there is no connection.
-                    pending_size=-1,
-                    error_cb=self._on_error,
-                    closed_cb=self._on_close,
-                )
+                while servers:
+                    try:
+                        await self._connect_to(servers.pop())
+                        break
+                    except (nats.errors.Error, OSError):
+                        if not servers:
+                            raise
+                        await self.close()
+                        self._client = Client()
                 self._inbox = self._client.new_inbox()
                 self._subscription = await self._client.subscribe(
                     f"{self._inbox}.*", cb=self._on_reply
@@ -91,6 +93,19 @@ class Session:
             await self.close()
             raise
         return self
+
+    async def _connect_to(self, server: str) -> None:
+        await self._client.connect(
+            name="automation-retry",
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            # Nothing is buffered while there is no connection.
+            pending_size=-1,
+            error_cb=self._on_error,
+            closed_cb=self._on_close,
+            **_address(server),
+        )
 
     async def close(self) -> None:
         """Closes the connection, in bounded time even when the server stops reading."""
@@ -149,6 +164,17 @@ class Session:
         writer = getattr(self._client._transport, "_io_writer", None)  # noqa: SLF001
         if writer is not None:
             writer.transport.abort()
+
+
+def _address(server: str) -> dict[str, Any]:
+    """The server and the credentials in its URL, which the client itself does not decode."""
+    url = urlsplit(server)
+    credentials, _, host = url.netloc.rpartition("@")
+    address: dict[str, Any] = {"servers": [f"{url.scheme}://{host}"]}
+    user, _, password = credentials.partition(":")
+    if password:
+        return address | {"user": unquote(user), "password": unquote(password)}
+    return address | {"token": unquote(user)} if user else address
 
 
 def _read(message: Msg | None) -> Reply:

@@ -2,10 +2,27 @@ import re
 
 import environ
 
-from automation_retry.adapters.environment import PREFIX, SettingsError, urls, variable, whole
+from automation_retry.adapters.environment import (
+    PREFIX,
+    SettingsError,
+    seconds,
+    variable,
+    whole,
+)
 from automation_retry.adapters.nats.settings import SUBJECT, NatsSettings
+from automation_retry.adapters.server_url import server_urls
 
 _URL = f"{PREFIX}_NATS_URL"
+
+
+def _servers(text: str) -> tuple[str, ...]:
+    parsed = server_urls(text, "nats", "tls")
+    for url in parsed:
+        if not url.hostname:
+            raise ValueError("must name a host: nats://HOST:4222")
+        if url.path not in ("", "/") or url.query:
+            raise ValueError("must end after host and port: nats://HOST:4222")
+    return tuple(url.geturl() for url in parsed)
 
 
 def _subject(text: str) -> str:
@@ -20,9 +37,10 @@ class NatsVariables:
 
     servers: tuple[str, ...] = variable(
         _URL,
-        urls("nats://", "tls://"),
+        _servers,
         "Where NATS is, several servers of one cluster with commas; needed by the nats broker.",
         default="",
+        secret=True,
     )
     replicas: int = variable(
         f"{PREFIX}_NATS_REPLICAS",
@@ -32,7 +50,7 @@ class NatsVariables:
     )
     duplicate_window_s: int = variable(
         f"{PREFIX}_NATS_DUPLICATE_WINDOW_S",
-        whole(1, 86_400),
+        seconds(1, 86_400),
         "Seconds during which JetStream ignores a message that is sent again.",
         default="120",
     )

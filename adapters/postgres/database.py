@@ -20,7 +20,7 @@ from automation_retry.adapters.postgres.errors import (
     translated_errors,
 )
 from automation_retry.adapters.postgres.host_names import HostNames
-from automation_retry.adapters.postgres.refusal import Refusal
+from automation_retry.adapters.postgres.refusal import Refusal, reason_of, with_remedy
 from automation_retry.adapters.postgres.session import (
     begin_session,
     connection_info,
@@ -73,14 +73,17 @@ class Database:
         answer_within: float = ANSWER_WITHIN_S,
         own_sessions: bool | None = None,
         host_names: HostNames | None = None,
+        fail_fast: bool = False,
     ) -> None:
         """`timeout` bounds the wait for a free connection, `answer_within` each wait for an answer.
 
         Both are in seconds. `own_sessions` is false behind a pooler that gives each transaction
-        another session; None finds out for each connection.
+        another session; None finds out for each connection. With `fail_fast`, `open` raises an
+        error when no connection can be opened now.
         """
         self.max_size = max_size
         self._answer_within = answer_within
+        self._fail_fast = fail_fast
         self._own_sessions = own_sessions
         self._host_names = host_names or HostNames()
         self._refusal = Refusal(monotonic)
@@ -112,8 +115,22 @@ class Database:
         return self._refusal.reason
 
     async def open(self) -> None:
-        """Opens the pool; does not wait for the database, which may come up later."""
+        """Opens the pool; does not wait for the database, which may come up later.
+
+        With `fail_fast` it connects first, once, and the error says what to do.
+        """
+        if self._fail_fast:
+            await self._connect_once()
         await self._pool.open(wait=False)
+
+    async def _connect_once(self) -> None:
+        try:
+            conninfo = limited(await self._host_names.resolved(self._conninfo))
+            connection = await Connection.connect(conninfo)
+        except psycopg.Error as error:
+            reason = with_remedy(reason_of(error))
+            raise StorageUnavailable(f"no connection: {reason}") from error
+        await connection.close()
 
     async def close(self) -> None:
         """Closes the pool. A closed pool stays closed."""

@@ -10,7 +10,14 @@ from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.loaders import OUT_OF_RANGE
 from automation_retry.adapters.postgres.sql import identity as sql
-from automation_retry.application.ports import ApiKey, Directory, NewId, User
+from automation_retry.application.ports import (
+    ApiKey,
+    ApiKeyStatus,
+    Directory,
+    NewId,
+    User,
+    UserAccount,
+)
 from automation_retry.domain import Permission
 
 
@@ -42,10 +49,20 @@ class PostgresDirectory(Directory):
                 {"tenant": tenant, "company_name": company_name, "email": email},
             )
             user = await self._ensure_user(connection, tenant, username, email)
-            role_id = await self._ensure_role(connection, user)
-            for permission in sorted(permissions, key=str):
-                await self._grant(connection, tenant, role_id, permission)
+            await self._grant_to_role(connection, user, permissions)
             return user
+
+    async def grant(self, user: User, permissions: frozenset[Permission]) -> None:
+        async with self.database.connection() as connection, connection.transaction():
+            await connection.execute(sql.LOCK_DIRECTORY)
+            await self._grant_to_role(connection, user, permissions)
+
+    async def _grant_to_role(
+        self, connection: Connection, user: User, permissions: frozenset[Permission]
+    ) -> None:
+        role_id = await self._ensure_role(connection, user)
+        for permission in sorted(permissions, key=str):
+            await self._grant(connection, user.tenant, role_id, permission)
 
     async def _ensure_user(
         self, connection: Connection, tenant: UUID, username: str, email: str
@@ -117,13 +134,39 @@ class PostgresDirectory(Directory):
         )
         return plain
 
+    async def remove_api_key(self, user: User, api_key: str) -> None:
+        await self.database.execute(
+            sql.REMOVE_API_KEY, {"tenant": user.tenant, "digest": digest(api_key)}
+        )
+
     async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
         rows = await self.database.fetch(sql.FIND_USER, {"username": username, "tenant": tenant})
         return [User(**row) for row in rows]
 
+    async def users(self, tenant: UUID | None = None) -> Sequence[UserAccount]:
+        rows = await self.database.fetch(sql.USERS, {"tenant": tenant})
+        return [
+            UserAccount(
+                user=User(tenant=row["tenant"], user_id=row["user_id"], username=row["username"]),
+                company_name=row["company_name"],
+                active=row["active"],
+                permissions=frozenset(Permission(*one) for one in row["permissions"]),
+            )
+            for row in rows
+        ]
+
+    async def set_user_active(self, user: User, *, active: bool) -> None:
+        await self.database.execute(
+            sql.SET_USER_INACTIVE,
+            {"tenant": user.tenant, "user_id": user.user_id, "is_inactive": not active},
+        )
+
     async def api_keys(self, tenant: UUID | None = None) -> Sequence[ApiKey]:
         rows = await self.database.fetch(sql.API_KEYS, {"tenant": tenant})
-        return [ApiKey(**_without_infinity(row)) for row in rows]
+        return [
+            ApiKey(**_without_infinity(row) | {"status": ApiKeyStatus(row["status"])})
+            for row in rows
+        ]
 
     async def revoke_api_key(self, api_key_id: UUID) -> bool:
         return await self.database.execute(sql.REVOKE_API_KEY, {"api_key_id": api_key_id}) > 0

@@ -94,6 +94,10 @@ def translated_errors() -> Iterator[None]:
             raise StorageUnavailable(
                 f"{described(error)}; run `automation-retry migrate`"
             ) from error
+        if isinstance(error, psycopg.errors.InsufficientPrivilege) and not functions:
+            raise StorageUnavailable(
+                f"{described(error)}; use another role, or GRANT what is missing"
+            ) from error
         if isinstance(error, _UNAVAILABLE) or error.sqlstate in _TIMEOUTS or again(error):
             raise StorageUnavailable(described(error)) from error
         # Not chained: a traceback would show PostgreSQL's details, which may quote a row.

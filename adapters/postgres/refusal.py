@@ -22,6 +22,27 @@ _HINTS = (
         "DATABASE_URL has `options`, which the pooler refuses; use ALTER ROLE … SET …",
     ),
 )
+_REMEDIES = tuple(
+    (re.compile(pattern, re.IGNORECASE), remedy)
+    for pattern, remedy in (
+        ("password|role .* does not exist", "check user name and password in DATABASE_URL"),
+        ("database .* does not exist", "create the database, or correct its name in DATABASE_URL"),
+        ("no pg_hba.conf entry|peer auth", "let pg_hba.conf of the server admit this role"),
+        ("refused|No such file", "start PostgreSQL, or correct host and port in DATABASE_URL"),
+        ("cannot be resolved", "check the host name in DATABASE_URL"),
+        ("timeout|timed out|unreachable", "check host and port in DATABASE_URL, and firewalls"),
+        ("does not support SSL", "set sslmode=disable in DATABASE_URL, or TLS up in PostgreSQL"),
+        ("certificate", "check sslmode and sslrootcert in DATABASE_URL"),
+        ("too many|remaining connection", "close other connections or raise the limit"),
+        ("starting up|shutting down|recovery", "try again"),
+    )
+)
+
+
+def with_remedy(reason: str) -> str:
+    """The reason of a refusal, with what to do about it."""
+    remedies = (remedy for pattern, remedy in _REMEDIES if pattern.search(reason))
+    return f"{reason}; {next(remedies, 'check DATABASE_URL')}"
 
 
 def reason_of(error: BaseException) -> str:

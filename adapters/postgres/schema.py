@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import LiteralString
 
@@ -14,6 +14,7 @@ from automation_retry.adapters.log import log
 from automation_retry.adapters.postgres.column_types import unsupported_tables
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.own_tables import incomplete
 from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_RETRY
 from automation_retry.adapters.postgres.sql import schema as sql
 from automation_retry.adapters.rights import hidden_schemas, missing_rights
@@ -70,12 +71,13 @@ class PostgresSchema(Schema):
             if problems := await unsupported_tables(connection):
                 raise SchemaRefused(problems)
             await _create_migrations(connection)
-            applied = await _applied(connection)
-            missing = [(name, text) for name, text in _migrations() if name not in applied]
-            for name, text in missing:
+            due = await _due(connection)
+            for name, text in due:
                 await _apply(connection, name, text)
                 await connection.execute(sql.MARK_APPLIED, {"name": name})
-            return [name for name, _ in missing]
+            if lost := await incomplete(connection):
+                raise SchemaRefused([_not_restored(lost)])
+            return [name for name, _ in due]
 
     async def missing(self) -> Sequence[str]:
         async with self.database.connection() as connection:
@@ -83,7 +85,12 @@ class PostgresSchema(Schema):
             row = await cursor.fetchone()
             exist = row is not None and row["migrations_exist"]
             applied = await _applied(connection) if exist else frozenset()
-        return [name for name, _ in _migrations() if name not in applied]
+            lost = await incomplete(connection) if exist else {}
+        return [
+            f"{', '.join(lost[name])} of {name}" if name in applied else name
+            for name, _ in _migrations()
+            if name not in applied or name in lost
+        ]
 
     async def problems(self, *, delivers: bool) -> Sequence[str]:
         needed = (*TO_RETRY, *TO_DELIVER) if delivers else TO_RETRY
@@ -128,6 +135,28 @@ def _problems_of_database(state: DictRow) -> Iterator[str]:
             f"The role {state['role']} may not create tables in the schema {state['schema']}; run: "
             f"GRANT CREATE ON SCHEMA {state['schema']} TO {state['role']};"
         )
+
+
+async def _due(connection: Connection) -> Sequence[tuple[str, LiteralString]]:
+    """The migrations that were not applied; all since the first whose tables were lost meanwhile.
+
+    Each keeps what exists, so it can be applied again.
+    """
+    applied, lost = await _applied(connection), await incomplete(connection)
+    first_lost = min((name for name in lost if name in applied), default=None)
+    return [
+        (name, text)
+        for name, text in _migrations()
+        if name not in applied or (first_lost is not None and name >= first_lost)
+    ]
+
+
+def _not_restored(lost: Mapping[str, Sequence[str]]) -> str:
+    missing = ", ".join(one for names in lost.values() for one in names)
+    return (
+        f"{missing} is missing although its table exists; add it as the migration has it, or, if "
+        "nothing in the table is needed, drop the table; then migrate again."
+    )
 
 
 async def _apply(connection: Connection, name: str, text: LiteralString) -> None:

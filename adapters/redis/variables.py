@@ -1,23 +1,45 @@
+import re
+
 import environ
 
-from automation_retry.adapters.environment import PREFIX, SettingsError, urls, variable, whole
+from automation_retry.adapters.environment import PREFIX, SettingsError, variable, whole
 from automation_retry.adapters.redis.settings import RedisSettings
+from automation_retry.adapters.server_url import server_url
 
 _URL = f"{PREFIX}_REDIS_URL"
 
 
 def _url(text: str) -> str:
-    parsed = urls("redis://", "rediss://", "unix://")(text)
-    if len(parsed) > 1:
-        raise ValueError("must be one URL")
-    return parsed[0] if parsed else ""
+    if not text:
+        return ""
+    url = server_url(text.partition(",redis")[0], "redis", "rediss", "unix")
+    if "," in (url.hostname or "") or ",redis" in text:
+        raise ValueError("must be one URL, of one host")
+    if url.scheme == "unix" and not url.path.strip("/"):
+        raise ValueError("must name a socket: unix:///PATH")
+    if url.scheme != "unix" and not re.fullmatch("(/[0-9]*)?", url.path):
+        raise ValueError("must end with the number of a database or nothing: redis://HOST:6379/0")
+    _refuse_unknown_options(text)
+    return text
+
+
+def _refuse_unknown_options(url: str) -> None:
+    """The driver itself notices what is wrong in the query only when it opens a connection."""
+    from redis.asyncio import ConnectionPool
+
+    try:
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError):
+        raise ValueError("has an option after the ? that Redis' driver does not know") from None
 
 
 @environ.config(prefix="", frozen=True)
 class RedisVariables:
     """The environment variables of Redis; the names without prefix are AlgaPSA's."""
 
-    url: str = variable(_URL, _url, "Where Redis is; needed by the redis broker.", default="")
+    url: str = variable(
+        _URL, _url, "Where Redis is; needed by the redis broker.", default="", secret=True
+    )
     prefix: str = variable(
         "REDIS_PREFIX", str, "Begins AlgaPSA's keys in Redis.", default="alga-psa:"
     )

@@ -5,7 +5,13 @@ from automation_retry.application.ports.authorizer import Authorizer
 from automation_retry.application.ports.broker import Broker, BrokerBundle
 from automation_retry.application.ports.budget import UNBOUNDED, Budget
 from automation_retry.application.ports.clock import Clock, NewId
-from automation_retry.application.ports.directory import ApiKey, Directory, User
+from automation_retry.application.ports.directory import (
+    ApiKey,
+    ApiKeyStatus,
+    Directory,
+    User,
+    UserAccount,
+)
 from automation_retry.application.ports.event_bus import EventBus
 from automation_retry.application.ports.execution_queue import ExecutionQueue
 from automation_retry.application.ports.execution_repository import ExecutionRepository
@@ -33,6 +39,7 @@ __all__ = [
     "DEAD_COUNTED",
     "UNBOUNDED",
     "ApiKey",
+    "ApiKeyStatus",
     "Authenticator",
     "Authorizer",
     "Backlog",
@@ -59,4 +66,5 @@ __all__ = [
     "Storage",
     "UnitOfWork",
     "User",
+    "UserAccount",
 ]

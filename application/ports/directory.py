@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
@@ -16,6 +17,28 @@ class User:
 
 
 @frozen(kw_only=True)
+class UserAccount:
+    """A user, and what it may do."""
+
+    user: User
+    company_name: str
+    """The name of its tenant; empty where it has none."""
+    active: bool
+    permissions: frozenset[Permission]
+
+
+class ApiKeyStatus(Enum):
+    """Whether a key is valid now, and if not the first reason why."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    USED_UP = "used up"
+    USER_MISSING = "user missing"
+    USER_INACTIVE = "user inactive"
+
+
+@frozen(kw_only=True)
 class ApiKey:
     """An API key without the key itself: only its digest is stored."""
 
@@ -24,7 +47,7 @@ class ApiKey:
     user_id: UUID
     username: str
     description: str | None
-    active: bool
+    status: ApiKeyStatus
     created_at: datetime
     last_used_at: datetime | None
     expires_at: datetime | None
@@ -57,6 +80,30 @@ class Directory(Protocol):
         """
         ...
 
+    async def users(self, tenant: UUID | None = None) -> Sequence[UserAccount]:
+        """The users of one tenant, or of all, by tenant and name.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def set_user_active(self, user: User, *, active: bool) -> None:
+        """Deactivates a user, so that none of its keys is valid, or activates it again.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def grant(self, user: User, permissions: frozenset[Permission]) -> None:
+        """Adds permissions to the user's own role, which is created where it is missing.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
     async def create_api_key(
         self,
         *,
@@ -69,6 +116,14 @@ class Directory(Protocol):
         """Creates a key for a user and returns it in plain text; only its digest is stored.
 
         `api_key` imports a key that was generated elsewhere; one that is stored already is kept.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def remove_api_key(self, user: User, api_key: str) -> None:
+        """Removes a key, given in plain text, that nobody has received.
 
         Raises:
             StorageUnavailable: the storage did not answer.
@@ -92,7 +147,7 @@ class Directory(Protocol):
         ...
 
     async def revoke_api_key(self, api_key_id: UUID) -> bool:
-        """Deactivates a key at once; False when there is no such key.
+        """Revokes a key at once; False when there is no such key.
 
         Raises:
             StorageUnavailable: the storage did not answer.

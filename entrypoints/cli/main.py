@@ -1,29 +1,64 @@
+import errno
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
 
 from automation_retry.adapters.embedded import EmbeddedPostgresError
+from automation_retry.adapters.printable import printable
 from automation_retry.application import SchemaRefused, StorageFailed, StorageUnavailable
-from automation_retry.entrypoints.cli.identity import api_key, user
+from automation_retry.entrypoints.cli.api_keys import api_key
 from automation_retry.entrypoints.cli.outbox import outbox
 from automation_retry.entrypoints.cli.serve import demo, migrate, relay, serve
+from automation_retry.entrypoints.cli.users import user
 from automation_retry.entrypoints.settings import SettingsError
 
 
 class _Main(click.Group):
     """Reports the errors that a user can fix in one line, for all commands."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _printable_errors():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (SettingsError, EmbeddedPostgresError) as error:
-            raise click.ClickException(str(error)) from error
-        except StorageUnavailable as error:
-            raise click.ClickException(f"PostgreSQL: {error.reason}") from error
-        except (SchemaRefused, StorageFailed) as error:
-            raise click.ClickException(str(error)) from error
+        with _printable_errors():
+            try:
+                return super().invoke(ctx)
+            except (SettingsError, EmbeddedPostgresError) as error:
+                raise click.ClickException(str(error)) from error
+            except StorageUnavailable as error:
+                raise click.ClickException(f"PostgreSQL: {error.reason}") from error
+            except (SchemaRefused, StorageFailed) as error:
+                raise click.ClickException(str(error)) from error
+            except OSError as error:
+                if error.errno == errno.EPIPE:
+                    raise  # whoever read the output has ended
+                raise click.ClickException(_described(error)) from error
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error).update(message=printable(error.message))
+        raise
+
+
+def _described(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename:
+        return f"{error.filename}: {reason}"
+    if error.errno == errno.ENOSPC:
+        # What is still buffered would fail again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return f"Cannot write the output: {reason}"
+    return reason
 
 
 @click.group(cls=_Main)
@@ -36,6 +71,9 @@ def main() -> None:
     """
     _occupy_standard_descriptors()
     signal.signal(signal.SIGTERM, _exit_on_sigterm)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is by nohup
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _occupy_standard_descriptors() -> None:

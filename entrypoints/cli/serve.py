@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from automation_retry.entrypoints.cli.output import json_option, print_json, print_line
+from automation_retry.entrypoints.cli.parameters import text
 from automation_retry.entrypoints.cli.storage import configured_settings, durable_settings
 from automation_retry.entrypoints.demo import run_demo, serve_memory
 from automation_retry.entrypoints.lifecycle import migrate_database, running_database
@@ -29,7 +31,7 @@ class _ServeCommand(click.Command):
 
 
 @click.command(cls=_ServeCommand)
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, type=text)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
 def serve(host: str, port: int, workers: int) -> None:
@@ -61,19 +63,23 @@ def relay() -> None:
 
 
 @click.command()
-def migrate() -> None:
+@json_option
+def migrate(*, as_json: bool) -> None:
     """Create or upgrade the tables; does nothing where they are up to date."""
     settings = durable_settings()
     with running_database(settings, Stop(settings.shutdown_grace_s)) as running:
         applied = asyncio.run(migrate_database(running))
+    if as_json:
+        print_json({"applied": [*applied]})
+        return
     for name in applied:
-        click.echo(f"applied {name}")
+        print_line(f"applied {name}")
     if not applied:
-        click.echo("up to date")
+        print_line("up to date")
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, type=text)
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: 8000, or any if it is taken.")
 @click.option(
     "--data",

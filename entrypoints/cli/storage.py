@@ -1,9 +1,11 @@
 """The settings and the storage that commands work on."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from automation_retry.adapters.log import log
 from automation_retry.application.ports import Storage
 from automation_retry.entrypoints.lifecycle import open_container
 from automation_retry.entrypoints.logging import configure_logging
@@ -12,6 +14,7 @@ from automation_retry.entrypoints.settings import (
     SettingsError,
     StorageKind,
     read_settings,
+    unknown_settings,
 )
 
 T = TypeVar("T")
@@ -25,6 +28,8 @@ def configured_settings() -> Settings:
     """
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
+    for name, meant in unknown_settings().items():
+        log(logging.WARNING, "unknown setting", variable=name, did_you_mean=meant)
     return settings
 
 
@@ -44,7 +49,7 @@ def with_storage(settings: Settings, work: Callable[[Storage], Awaitable[T]]) ->
     """What `work` returns for the open storage."""
 
     async def run() -> T:
-        async with open_container(settings) as container:
+        async with open_container(settings, fail_fast=True) as container:
             return await work(container.storage())
 
     return asyncio.run(run())

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any
 
 import environ
 
@@ -17,10 +16,13 @@ from automation_retry.entrypoints.settings.database_url import FORMS, DatabaseUr
 from automation_retry.entrypoints.settings.service import (
     EVENT_BUS,
     JOB_QUEUE,
+    POOL_MAX_SIZE,
+    POOL_MIN_SIZE,
     ChosenBroker,
     Settings,
     replace,
 )
+from automation_retry.entrypoints.settings.sources import Sources
 
 __all__ = [
     "PREFIX",
@@ -31,6 +33,7 @@ __all__ = [
     "StorageKind",
     "read_settings",
     "settings_help",
+    "unknown_settings",
 ]
 
 Brokers = Mapping[str, BrokerType]
@@ -46,17 +49,34 @@ def read_settings(
     Raises:
         SettingsError: one is missing or wrong.
     """
+    sources = _sources(brokers)
+    given = sources.read(variables)
+    if given.get(POOL_MAX_SIZE, "").strip() == "1":
+        given = {POOL_MIN_SIZE: "1", **given}  # its default would be more than that
     try:
-        settings = environ.to_config(Settings, dict(variables))
+        settings = environ.to_config(Settings, given)
     except environ.MissingEnvValueError as error:
         name = str(error.args[0])
-        raise SettingsError(name, f"is not set; it {FORMS}") from error
+        meant = sources.misspelt(name, given)
+        hint = f" ({meant} is set: did you mean {name}?)" if meant else ""
+        raise SettingsError(name, f"is not set; it {FORMS}{hint}") from error
     kind = settings.database_url.kind
     return replace(
         settings,
-        jobs=_chosen(JOB_QUEUE, settings.job_queue, kind, variables, _carrying(JOB, brokers)),
-        events=_chosen(EVENT_BUS, settings.event_bus, kind, variables, _carrying(EVENT, brokers)),
+        jobs=_chosen(JOB_QUEUE, settings.job_queue, kind, given, _carrying(JOB, brokers)),
+        events=_chosen(EVENT_BUS, settings.event_bus, kind, given, _carrying(EVENT, brokers)),
     )
+
+
+def unknown_settings(
+    variables: Mapping[str, str] = os.environ, *, brokers: Brokers = BROKERS
+) -> Mapping[str, str | None]:
+    """Variables that begin with our prefix and that nothing reads, each with what may be meant."""
+    return _sources(brokers).unknown(variables)
+
+
+def _sources(brokers: Brokers) -> Sources:
+    return Sources((Settings, *(one.variables for one in brokers.values() if one.variables)))
 
 
 def _carrying(kind: MessageKind, brokers: Brokers) -> Brokers:
@@ -74,7 +94,7 @@ def _chosen(
     if not name:
         name = next(one.name for one in brokers.values() if kind in one.storages)
     try:
-        one_of(*brokers)(name)
+        name = one_of(*brokers)(name)
     except ValueError as error:
         raise SettingsError(variable, str(error)) from error
     broker = brokers[name]
@@ -93,8 +113,5 @@ def _chosen(
 
 def settings_help(brokers: Brokers = BROKERS) -> str:
     """All variables with their defaults and meanings, a line each."""
-    classes: list[type[Any]] = [
-        Settings,
-        *(one.variables for one in brokers.values() if one.variables),
-    ]
+    classes = _sources(brokers).classes
     return "\n".join(environ.generate_help(one, display_defaults=True) for one in classes)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from automation_retry.adapters.postgres.url import check_url
 from automation_retry.adapters.storage_kind import StorageKind
 
 FORMS = (
@@ -27,11 +28,12 @@ class DatabaseUrl:
 
 
 def database_url(text: str) -> DatabaseUrl:
-    """Raises ValueError for a text of none of the three forms."""
+    """Raises ValueError for a text of none of the three forms, or a malformed URL."""
     if text == "memory:":
         return DatabaseUrl(StorageKind.MEMORY, text)
     if text.startswith("embedded:") and text != "embedded:":
         return DatabaseUrl(StorageKind.EMBEDDED, text)
     if text.startswith(("postgresql://", "postgres://")):
+        check_url(text)
         return DatabaseUrl(StorageKind.POSTGRESQL, text)
     raise ValueError(FORMS)

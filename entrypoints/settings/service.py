@@ -7,7 +7,17 @@ import environ
 from attrs import evolve, field, frozen
 
 from automation_retry.adapters.broker_type import BrokerType
-from automation_retry.adapters.environment import PREFIX, one_of, variable, whole, yes_or_no
+from automation_retry.adapters.environment import (
+    PREFIX,
+    SettingsError,
+    milliseconds,
+    one_of,
+    seconds,
+    size,
+    variable,
+    whole,
+    yes_or_no,
+)
 from automation_retry.adapters.storage_kind import StorageKind
 from automation_retry.application import MessageKind
 from automation_retry.entrypoints.brokers import BROKERS
@@ -15,6 +25,8 @@ from automation_retry.entrypoints.settings.database_url import DatabaseUrl, data
 
 JOB_QUEUE = f"{PREFIX}_JOB_QUEUE"
 EVENT_BUS = f"{PREFIX}_EVENT_BUS"
+POOL_MIN_SIZE = f"{PREFIX}_POOL_MIN_SIZE"
+POOL_MAX_SIZE = f"{PREFIX}_POOL_MAX_SIZE"
 
 _DEFAULT = "default: the first that works with DATABASE_URL"
 
@@ -37,7 +49,7 @@ class Settings:
     """The settings of one process, read at start."""
 
     database_url: DatabaseUrl = variable(
-        "DATABASE_URL", database_url, "memory:, embedded:PATH or postgresql://…"
+        "DATABASE_URL", database_url, "memory:, embedded:PATH or postgresql://…", secret=True
     )
     job_queue: str = variable(
         JOB_QUEUE,
@@ -52,13 +64,13 @@ class Settings:
         default="",
     )
     pool_min_size: int = variable(
-        f"{PREFIX}_POOL_MIN_SIZE",
+        POOL_MIN_SIZE,
         whole(1, 1000),
         "Connections to PostgreSQL that each process keeps open.",
         default="2",
     )
     pool_max_size: int = variable(
-        f"{PREFIX}_POOL_MAX_SIZE",
+        POOL_MAX_SIZE,
         whole(1, 1000),
         "Connections to PostgreSQL that each process opens at most.",
         default="10",
@@ -78,13 +90,13 @@ class Settings:
     )
     request_timeout_ms: int = variable(
         f"{PREFIX}_REQUEST_TIMEOUT_MS",
-        whole(100, 3_600_000),
+        milliseconds(100, 3_600_000),
         "How long a request is worked on, whatever it waits for, before it is answered 503.",
         default="10000",
     )
     pool_timeout_ms: int = variable(
         f"{PREFIX}_POOL_TIMEOUT_MS",
-        whole(1, 3_600_000),
+        milliseconds(1, 3_600_000),
         "How long a request waits for a free connection before it answers 503.",
         default="5000",
     )
@@ -102,20 +114,20 @@ class Settings:
     )
     relay_poll_ms: int = variable(
         f"{PREFIX}_RELAY_POLL_MS",
-        whole(1, 60_000),
+        milliseconds(1, 60_000),
         "How soon a relay looks again for messages of other processes; less often, down to once a "
         "second (with Procrastinate, in five), while it finds none.",
         default="50",
     )
     delivery_warning_s: int = variable(
         f"{PREFIX}_DELIVERY_WARNING_S",
-        whole(1, 86_400),
+        seconds(1, 86_400),
         "Age of a message that waits for its broker from which on `/readyz` warns.",
         default="60",
     )
     payload_limit_bytes: int = variable(
         f"{PREFIX}_PAYLOAD_LIMIT_BYTES",
-        whole(1024, 2**27),
+        size(1024, 2**27),
         "Bytes as stored (1024 to 134217728) beyond which payloads and error texts are left out.",
         default=str(2**20),
     )
@@ -133,7 +145,7 @@ class Settings:
     )
     shutdown_grace_s: int = variable(
         f"{PREFIX}_SHUTDOWN_GRACE_S",
-        whole(0, 3600),
+        seconds(0, 3600),
         "How long requests and messages in progress may take to finish after SIGTERM.",
         default="20",
     )
@@ -142,13 +154,20 @@ class Settings:
     )
     log_level: str = variable(
         f"{PREFIX}_LOG_LEVEL",
-        one_of("debug", "info", "warning", "error"),
+        one_of("debug", "info", "warning", "error", warn="warning"),
         "debug, info, warning or error.",
         default="info",
     )
     # Not variables of their own: `read_settings` chooses them by the names above.
     jobs: ChosenBroker = field(kw_only=True, default=None)
     events: ChosenBroker = field(kw_only=True, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        least, most = self.pool_min_size, self.pool_max_size
+        if least > most:
+            raise SettingsError(
+                POOL_MIN_SIZE, f"{least} is more than {POOL_MAX_SIZE}, which is {most}"
+            )
 
     @property
     def job_broker(self) -> str:

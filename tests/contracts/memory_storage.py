@@ -41,7 +41,7 @@ class MemoryNeighbours(Neighbours):
         self.store.identities.grant(user, role_id, frozenset(permissions.values()))
 
     async def deactivate_user(self, user: User) -> None:
-        self.store.identities.deactivate(user.tenant, user.user_id)
+        self.store.identities.set_active(user.tenant, user.user_id, active=False)
 
     async def remove_user(self, user: User) -> None:
         self.store.identities.remove_account(user.tenant, user.user_id)

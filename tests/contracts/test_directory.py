@@ -3,7 +3,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from automation_retry.application.ports import ApiKey, User
+from automation_retry.application.ports import ApiKey, ApiKeyStatus, User
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission
 from tests.contracts.storage import StorageUnderTest
 
@@ -124,7 +124,7 @@ async def test_a_key_is_listed_without_the_key(storage: StorageUnderTest, tenant
         user_id=user.user_id,
         username="ada",
         description="nightly script",
-        active=True,
+        status=ApiKeyStatus.ACTIVE,
         created_at=listed.created_at,
         last_used_at=None,
         expires_at=expires_at,
@@ -188,9 +188,9 @@ async def test_a_revoked_key_is_listed_as_inactive(storage: StorageUnderTest, te
     old, _ = await storage.directory.api_keys(tenant)
 
     assert await storage.directory.revoke_api_key(old.api_key_id)
-    assert [(key.description, key.active) for key in await storage.directory.api_keys(tenant)] == [
-        ("old", False),
-        ("new", True),
+    assert [(key.description, key.status) for key in await storage.directory.api_keys(tenant)] == [
+        ("old", ApiKeyStatus.REVOKED),
+        ("new", ApiKeyStatus.ACTIVE),
     ]
 
 

@@ -65,7 +65,9 @@ async def test_a_key_that_is_not_valid_is_refused(world: World, why: str) -> Non
 async def _deactivate(world: World) -> None:
     [user] = await world.storage.directory.find_user("operator", world.tenant)
     if world.in_memory:
-        world.container.memory_store().identities.deactivate(user.tenant, user.user_id)
+        world.container.memory_store().identities.set_active(
+            user.tenant, user.user_id, active=False
+        )
         return
     async with world.container.database().connection() as connection:
         await connection.execute(

@@ -52,7 +52,7 @@ END;
 $$;
 
 -- What each retry cleared. No foreign key: history is kept when its execution is deleted.
-CREATE TABLE automation_failed_attempts (
+CREATE TABLE IF NOT EXISTS automation_failed_attempts (
     tenant uuid NOT NULL,
     execution_id uuid NOT NULL,
     attempt integer NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE automation_failed_attempts (
 );
 
 -- Messages, written together with their retry and kept until a broker has acknowledged them.
-CREATE TABLE automation_outbox (
+CREATE TABLE IF NOT EXISTS automation_outbox (
     tenant uuid NOT NULL,
     id uuid NOT NULL,
     kind text NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE automation_outbox (
     CONSTRAINT automation_outbox_dead_has_reason CHECK ((dead_at IS NULL) = (dead_reason IS NULL))
 );
 
-CREATE INDEX automation_outbox_waiting ON automation_outbox (kind, enqueued_at)
+CREATE INDEX IF NOT EXISTS automation_outbox_waiting ON automation_outbox (kind, enqueued_at)
     WHERE dead_at IS NULL;
 
 -- Every row is deleted soon after it was written: vacuum by the number of dead rows, not by their

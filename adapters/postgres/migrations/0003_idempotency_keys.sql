@@ -1,5 +1,5 @@
 -- Answers to retries, repeated for a day to a caller that sends the same idempotency key.
-CREATE TABLE automation_idempotency_keys (
+CREATE TABLE IF NOT EXISTS automation_idempotency_keys (
     tenant uuid NOT NULL,
     caller uuid NOT NULL,
     key text NOT NULL,
@@ -9,4 +9,5 @@ CREATE TABLE automation_idempotency_keys (
     PRIMARY KEY (tenant, caller, key)
 );
 
-CREATE INDEX automation_idempotency_keys_retried_at ON automation_idempotency_keys (retried_at);
+CREATE INDEX IF NOT EXISTS automation_idempotency_keys_retried_at
+    ON automation_idempotency_keys (retried_at);

@@ -137,6 +137,28 @@ WHERE username = %(username)s AND (%(tenant)s::uuid IS NULL OR tenant = %(tenant
 ORDER BY tenant
 """
 
+# The users of one tenant or of all, with what their roles grant; reads the whole table.
+USERS: Final = """
+SELECT u.tenant, u.user_id, u.username, coalesce(t.company_name, '') AS company_name,
+       u.is_inactive IS NOT TRUE AS active,
+       ARRAY(
+           SELECT DISTINCT ARRAY[p.resource, p.action]
+           FROM user_roles ur
+           JOIN role_permissions rp ON rp.tenant = ur.tenant AND rp.role_id = ur.role_id
+           JOIN permissions p ON p.tenant = rp.tenant AND p.permission_id = rp.permission_id
+           WHERE ur.tenant = u.tenant AND ur.user_id = u.user_id
+       ) AS permissions
+FROM users u LEFT JOIN tenants t ON t.tenant = u.tenant
+WHERE %(tenant)s::uuid IS NULL OR u.tenant = %(tenant)s
+ORDER BY u.tenant, u.username, u.user_id
+"""
+
+# By the key of the table.
+SET_USER_INACTIVE: Final = """
+UPDATE users SET is_inactive = %(is_inactive)s
+WHERE tenant = %(tenant)s AND user_id = %(user_id)s
+"""
+
 # Keeps a key of this digest that the tenant has.
 ADD_API_KEY: Final = """
 INSERT INTO api_keys (
@@ -150,10 +172,21 @@ WHERE NOT EXISTS (
 )
 """
 
-# The keys of one tenant or of all, oldest first; reads the whole table.
+# By the index on digests.
+REMOVE_API_KEY: Final = "DELETE FROM api_keys WHERE tenant = %(tenant)s AND api_key = %(digest)s"
+
+# The keys of one tenant or of all, oldest first; reads the whole table. The status follows
+# AUTHENTICATE.
 API_KEYS: Final = """
 SELECT k.tenant, k.api_key_id, k.user_id, coalesce(u.username, '') AS username, k.description,
-       k.active IS TRUE AS active, k.created_at, k.last_used_at, k.expires_at, k.usage_limit,
+       CASE
+           WHEN k.active IS NOT TRUE THEN 'revoked'
+           WHEN k.expires_at <= now() THEN 'expired'
+           WHEN coalesce(k.usage_count, 0) >= k.usage_limit THEN 'used up'
+           WHEN u.user_id IS NULL THEN 'user missing'
+           WHEN u.is_inactive THEN 'user inactive'
+           ELSE 'active'
+       END AS status, k.created_at, k.last_used_at, k.expires_at, k.usage_limit,
        coalesce(k.usage_count, 0) AS usage_count
 FROM api_keys k LEFT JOIN users u ON u.tenant = k.tenant AND u.user_id = k.user_id
 WHERE %(tenant)s::uuid IS NULL OR k.tenant = %(tenant)s

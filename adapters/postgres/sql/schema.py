@@ -34,5 +34,22 @@ SELECT to_regclass('automation_retry_migrations') IS NOT NULL AS migrations_exis
 # Fails where the table does not exist.
 APPLIED_MIGRATIONS: Final = "SELECT name FROM automation_retry_migrations"
 
-# Callers hold LOCK_MIGRATIONS.
-MARK_APPLIED: Final = "INSERT INTO automation_retry_migrations (name) VALUES (%(name)s)"
+# One row for each migration of which a table or a column does not exist; takes no locks.
+MISSING_OBJECTS: Final = """
+SELECT w.migration, array_agg(
+           DISTINCT CASE WHEN c.oid IS NULL THEN w.name ELSE w.name || '.' || w.column_name END
+       ) AS missing
+FROM unnest(%(migrations)s::text[], %(tables)s::text[], %(columns)s::text[])
+     AS w (migration, name, column_name)
+LEFT JOIN pg_class c ON c.oid = to_regclass(w.name)
+LEFT JOIN pg_attribute a
+  ON a.attrelid = c.oid AND a.attname = w.column_name AND NOT a.attisdropped
+WHERE a.attnum IS NULL
+GROUP BY w.migration
+ORDER BY w.migration
+"""
+
+# Callers hold LOCK_MIGRATIONS. Keeps what is marked already.
+MARK_APPLIED: Final = """
+INSERT INTO automation_retry_migrations (name) VALUES (%(name)s) ON CONFLICT DO NOTHING
+"""

@@ -1,0 +1,47 @@
+"""What commands print: text for people, or JSON; never a control character."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+
+from automation_retry.adapters.printable import printable
+from automation_retry.domain import utc_text
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(command: F) -> F:
+    """The option `--json`, for every command that prints data."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def print_json(document: Any) -> None:
+    """In ASCII, so that nothing in it is interpreted by a terminal."""
+    click.echo(json.dumps(document, indent=2, default=_json))
+
+
+def print_line(*parts: str) -> None:
+    click.echo("  ".join(printable(part) for part in parts).rstrip())
+
+
+def print_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """A line for each row below the names of the columns; nothing where there are no rows."""
+    if not rows:
+        return
+    lines = [list(rows[0]), *([printable(one) for one in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
