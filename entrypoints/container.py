@@ -176,5 +176,6 @@ class Container(containers.DeclarativeContainer):
         rate_limiter=rate_limiter,
         new_id=new_id,
         rule_links=settings.provided.rule_links,
+        root_path=settings.provided.root_path,
         request_time=request_time,
     )

@@ -50,6 +50,8 @@ class Workers:
     _stop: Stop
     _on_started: Callable[[], None]
     """Called when the first worker has started."""
+    _on_stopping: Callable[[], None]
+    """Called before the workers are told to end."""
     _running: list[_Worker] = field(init=False, factory=list)
     _failures: list[str] = field(init=False, factory=list)
     """Of the workers that ended before they had started, since the last that did start."""
@@ -128,6 +130,7 @@ class Workers:
             self._next_start = time.monotonic() + _PAUSE_S
 
     def _end(self) -> None:
+        self._on_stopping()
         self._send(signal.SIGTERM)
         while self._running and self._stop.left_s > 0:
             self._look(_TICK_S)

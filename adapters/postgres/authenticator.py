@@ -14,11 +14,13 @@ from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.lock_waits import LockWaits
 from automation_retry.adapters.postgres.sql import identity as sql
 from automation_retry.application import InvalidApiKey, StorageUnavailable
-from automation_retry.application.ports import Authenticator
+from automation_retry.application.ports import Authenticator, ValidKey
 from automation_retry.domain import Permission, Principal
 
 Credentials = tuple[str, UUID | None]
 """The digest of a key, and the tenant that it must belong to, if any."""
+LimitedKey = tuple[UUID, UUID | None]
+"""The tenant and the id of a key."""
 
 _SETTLE_TIMEOUT_S = 1.0
 
@@ -37,9 +39,10 @@ class PostgresAuthenticator(Authenticator):
         self._coalescers = WeakValueDictionary[
             Credentials, Coalescer[Credentials, DictRow | None]
         ]()
+        self._counters = WeakValueDictionary[LimitedKey, Coalescer[LimitedKey, bool]]()
         self._last_used_at_writes: dict[UUID, asyncio.Task[None]] = {}
 
-    async def authenticate(self, api_key: str, tenant: UUID | None = None) -> Principal:
+    async def authenticate(self, api_key: str, tenant: UUID | None = None) -> ValidKey:
         credentials = (digest(api_key), tenant)
         find = self._coalescers.get(credentials)
         if find is None:
@@ -51,7 +54,7 @@ class PostgresAuthenticator(Authenticator):
             raise InvalidApiKey(f"{row['refusal']} (api_key_id {row['api_key_id']})")
         if row["last_used_at_is_old"]:
             self._set_last_used_at(row["tenant"], row["api_key_id"])
-        return Principal(
+        principal = Principal(
             tenant=row["tenant"],
             user_id=row["user_id"],
             api_key_id=row["api_key_id"],
@@ -59,21 +62,24 @@ class PostgresAuthenticator(Authenticator):
                 _permission(resource, action) for resource, action in row["permissions"]
             ),
         )
+        return ValidKey(principal=principal, has_usage_limit=row["has_usage_limit"])
+
+    async def count_use(self, principal: Principal) -> None:
+        key = (principal.tenant, principal.api_key_id)
+        count = self._counters.get(key)
+        if count is None:
+            count = self._counters[key] = Coalescer(self._counted, lambda _: ())
+        if not await count(key):
+            raise InvalidApiKey(f"its usage limit is reached (api_key_id {key[1]})")
 
     async def _rows(self, batch: Sequence[Credentials]) -> Sequence[DictRow | None]:
-        """One query for a batch of equal credentials; each use of a limited key is counted.
+        """One query for a batch of equal credentials.
 
         The query starts after all of the batch arrived, so none of them gets in by a key that was
         revoked before.
         """
         row = await (self._row_by_tenant if self._by_tenant else self._row)(*batch[0])
-        if row is None:
-            return [None] * len(batch)
-        if row["refusal"] is not None or not row["has_usage_limit"]:
-            return [row] * len(batch)
-        counted = await self._count_uses(row["tenant"], row["api_key_id"], len(batch))
-        refused = {**row, "refusal": "its usage limit is reached"}
-        return [row] * counted + [refused] * (len(batch) - counted)
+        return [row] * len(batch)
 
     async def _row(self, key_digest: str, tenant: UUID | None) -> DictRow | None:
         found = await self._database.fetch(
@@ -93,13 +99,15 @@ class PostgresAuthenticator(Authenticator):
             row = found[0] if found else row
         return row
 
-    async def _count_uses(self, tenant: UUID, api_key_id: UUID, uses: int) -> int:
-        """Counts uses of a limited key; returns how many of them its limit allowed."""
+    async def _counted(self, batch: Sequence[LimitedKey]) -> Sequence[bool]:
+        """Counts a use of the same key for each of the batch; false for those beyond its limit."""
+        tenant, api_key_id = batch[0]
         async with self._lock_waits.turn([(tenant, api_key_id)]):
             rows = await self._database.fetch_once(
-                sql.COUNT_USES, {"tenant": tenant, "api_key_id": api_key_id, "uses": uses}
+                sql.COUNT_USES, {"tenant": tenant, "api_key_id": api_key_id, "uses": len(batch)}
             )
-        return rows[0]["counted"] if rows else 0
+        counted = rows[0]["counted"] if rows else 0
+        return [number < counted for number in range(len(batch))]
 
     def _set_last_used_at(self, tenant: UUID, api_key_id: UUID) -> None:
         """Writes `last_used_at` in the background; one write at a time for each key."""

@@ -1,6 +1,6 @@
 """What the use cases need from outside. Adapters subclass these protocols."""
 
-from automation_retry.application.ports.authenticator import Authenticator
+from automation_retry.application.ports.authenticator import Authenticator, ValidKey
 from automation_retry.application.ports.authorizer import Authorizer
 from automation_retry.application.ports.broker import Broker, BrokerBundle
 from automation_retry.application.ports.budget import UNBOUNDED, Budget
@@ -67,4 +67,5 @@ __all__ = [
     "UnitOfWork",
     "User",
     "UserAccount",
+    "ValidKey",
 ]

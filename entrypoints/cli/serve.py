@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from automation_retry.entrypoints.server import (
     serve_here,
     serve_in_workers,
 )
-from automation_retry.entrypoints.settings import StorageKind, settings_help
+from automation_retry.entrypoints.settings import ROOT_PATH, StorageKind, settings_help
 from automation_retry.entrypoints.stop import Stop
 
 
@@ -34,8 +35,11 @@ class _ServeCommand(click.Command):
 @click.option("--host", default="127.0.0.1", show_default=True, type=text)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
-def serve(host: str, port: int, workers: int) -> None:
+@click.option("--root-path", help="Instead of AUTOMATION_RETRY_ROOT_PATH.")
+def serve(host: str, port: int, workers: int, root_path: str | None) -> None:
     """Serve the API and relay the outbox."""
+    if root_path is not None:
+        os.environ[ROOT_PATH] = root_path  # workers read it there as well
     settings = configured_settings()
     with _listening(host, port) as listening:
         if settings.database_url.kind is StorageKind.MEMORY:

@@ -28,4 +28,8 @@ class Api:
     """For the ids of requests that bring none."""
     rule_links: bool = True
     """Whether answers link to the rule, which AlgaPSA serves beside this service."""
+    root_path: str = ""
+    """The path under which a proxy serves this service; links begin with it."""
+    body_within_s: float = 30.0
+    """How long a caller may take to send the body of a request, beside the time of the request."""
     request_time: RequestTime = field(factory=lambda: RequestTime(10.0))

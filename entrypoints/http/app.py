@@ -31,11 +31,12 @@ def create_app(api: Api, lifespan: Lifespan[Starlette] | None = None) -> Starlet
     rules = Rules(
         admission=Admission(api.authenticator, api.authorizer, api.rate_limiter),
         time=api.request_time,
+        body_within_s=api.body_within_s,
     )
     quiet = frozenset(one.path for one in endpoints if one.permission is None)
     app = Starlette(
         routes=[one.route(rules) for one in endpoints],
-        middleware=[Middleware(AccessLog, new_id=api.new_id, quiet=quiet)],
+        middleware=[Middleware(AccessLog, new_id=api.new_id, quiet=quiet, root_path=api.root_path)],
         exception_handlers={
             DomainError: answer_error,
             ApplicationError: answer_error,

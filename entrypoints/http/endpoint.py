@@ -1,5 +1,6 @@
 """The rows of the route table. A row without a permission is public."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,6 +28,8 @@ class Rules:
 
     admission: Admission
     time: RequestTime
+    body_within_s: float
+    """How long the caller may take to send a body."""
 
     def until(self, deadline: float, presence: Presence) -> Limit:
         """A context that is cancelled at the deadline, and detects a disconnect when it is slow."""
@@ -76,7 +79,10 @@ class ProtectedEndpoint:
             if self.method == "POST" and has_body(request):
                 with rules.time.until(deadline):
                     principal = await admit(request, self.permission)
-                await discard_body(request, deadline)
+                loop = asyncio.get_running_loop()
+                began = loop.time()
+                await discard_body(request, began + rules.body_within_s)
+                deadline += loop.time() - began  # the caller's time, not the service's
                 with rules.until(deadline, presence), presence:
                     return await self.handler(request, principal)
             with rules.until(deadline, presence), presence:

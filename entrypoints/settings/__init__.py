@@ -18,6 +18,7 @@ from automation_retry.entrypoints.settings.service import (
     JOB_QUEUE,
     POOL_MAX_SIZE,
     POOL_MIN_SIZE,
+    ROOT_PATH,
     ChosenBroker,
     Settings,
     replace,
@@ -26,6 +27,7 @@ from automation_retry.entrypoints.settings.sources import Sources
 
 __all__ = [
     "PREFIX",
+    "ROOT_PATH",
     "ChosenBroker",
     "DatabaseUrl",
     "Settings",

@@ -1,6 +1,8 @@
 """The service's own settings; each broker brings its own."""
 
+import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any, LiteralString
 
 import environ
@@ -25,6 +27,7 @@ from automation_retry.entrypoints.settings.database_url import DatabaseUrl, data
 
 JOB_QUEUE = f"{PREFIX}_JOB_QUEUE"
 EVENT_BUS = f"{PREFIX}_EVENT_BUS"
+ROOT_PATH = f"{PREFIX}_ROOT_PATH"
 POOL_MIN_SIZE = f"{PREFIX}_POOL_MIN_SIZE"
 POOL_MAX_SIZE = f"{PREFIX}_POOL_MAX_SIZE"
 
@@ -33,6 +36,24 @@ _DEFAULT = "default: the first that works with DATABASE_URL"
 
 def _carriers(kind: MessageKind) -> str:
     return ", ".join(name for name, broker in BROKERS.items() if kind in broker.kinds)
+
+
+def _root_path(text: str) -> str:
+    if re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", text):
+        return text.rstrip("/")
+    raise ValueError(f"must be a path as /psa, not {text!r}")
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(one.strip() for one in text.split(",") if one.strip())
+    for one in addresses:
+        try:
+            _ = one == "*" or ip_network(one)
+        except ValueError:
+            raise ValueError(
+                f"must be addresses or networks with commas, or *, not {one!r}"
+            ) from None
+    return addresses
 
 
 @frozen
@@ -136,6 +157,18 @@ class Settings:
         yes_or_no,
         "Whether answers link to the rule, which AlgaPSA serves and this service does not.",
         default="true",
+    )
+    root_path: str = variable(
+        ROOT_PATH,
+        _root_path,
+        "Path under which a proxy serves this API, as /psa; all links begin with it.",
+        default="",
+    )
+    trusted_proxies: tuple[str, ...] = variable(
+        f"{PREFIX}_TRUSTED_PROXIES",
+        _addresses,
+        "Addresses or networks, with commas, whose X-Forwarded-For is believed; * for all.",
+        default="",
     )
     rate_limit_enforce: bool = variable(
         "RATE_LIMIT_ENFORCE",

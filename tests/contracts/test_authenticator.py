@@ -19,7 +19,7 @@ async def test_a_key_authenticates_its_user(storage: StorageUnderTest, user: Use
     """The principal is the key's user with all that its roles grant."""
     api_key = await storage.directory.create_api_key(user=user)
 
-    assert await storage.authenticator.authenticate(api_key) == Principal(
+    assert (await storage.authenticator.authenticate(api_key)).principal == Principal(
         tenant=user.tenant,
         user_id=user.user_id,
         api_key_id=await key_id(storage, user),
@@ -40,7 +40,7 @@ async def test_a_key_that_has_not_expired_is_valid(storage: StorageUnderTest, us
     """An end in the future is no end yet."""
     api_key = await storage.directory.create_api_key(user=user, expires_at=FUTURE)
 
-    assert (await storage.authenticator.authenticate(api_key)).user_id == user.user_id
+    assert (await storage.authenticator.authenticate(api_key)).principal.user_id == user.user_id
 
 
 Refused = Callable[[StorageUnderTest, User], Awaitable[tuple[str, UUID | None]]]
@@ -74,7 +74,9 @@ async def expired(storage: StorageUnderTest, user: User) -> tuple[str, UUID | No
 
 async def used_up(storage: StorageUnderTest, user: User) -> tuple[str, UUID | None]:
     api_key = await storage.directory.create_api_key(user=user, usage_limit=1)
-    await storage.authenticator.authenticate(api_key)
+    await storage.authenticator.count_use(
+        (await storage.authenticator.authenticate(api_key)).principal
+    )
     return api_key, None
 
 
@@ -137,7 +139,7 @@ async def test_an_invalid_key_is_refused_without_a_reason(
 async def test_a_revoked_key_stops_at_once(storage: StorageUnderTest, user: User) -> None:
     """Nothing remembers that it was good a moment ago."""
     api_key = await storage.directory.create_api_key(user=user)
-    principal = await storage.authenticator.authenticate(api_key)
+    principal = (await storage.authenticator.authenticate(api_key)).principal
     assert principal.api_key_id
     await storage.directory.revoke_api_key(principal.api_key_id)
 
@@ -155,7 +157,7 @@ async def test_permissions_come_through_all_roles(storage: StorageUnderTest) -> 
         user, uuid4(), {read: AUTOMATION_READ, execute: AUTOMATION_EXECUTE}
     )
     api_key = await storage.directory.create_api_key(user=user)
-    principal = await storage.authenticator.authenticate(api_key)
+    principal = (await storage.authenticator.authenticate(api_key)).principal
 
     assert principal.permissions == {AUTOMATION_READ, AUTOMATION_EXECUTE}
 
@@ -165,7 +167,7 @@ async def test_a_user_without_roles_has_no_permissions(storage: StorageUnderTest
     user = User(tenant=uuid4(), user_id=uuid4(), username="ada")
     await storage.neighbours.add_user(user)
     api_key = await storage.directory.create_api_key(user=user)
-    principal = await storage.authenticator.authenticate(api_key)
+    principal = (await storage.authenticator.authenticate(api_key)).principal
 
     assert principal.permissions == frozenset()
 
@@ -183,6 +185,6 @@ async def test_equal_ids_in_another_tenant_grant_nothing(storage: StorageUnderTe
     )
     await storage.neighbours.give_role(there, other_role_id, {permission_id: AUTOMATION_EXECUTE})
     api_key = await storage.directory.create_api_key(user=here)
-    principal = await storage.authenticator.authenticate(api_key)
+    principal = (await storage.authenticator.authenticate(api_key)).principal
 
     assert principal.permissions == {AUTOMATION_READ}

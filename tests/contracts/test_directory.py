@@ -34,7 +34,7 @@ async def ensured(
 async def permissions_of(storage: StorageUnderTest, user: User) -> frozenset[Permission]:
     """What the user may do with a new key."""
     api_key = await storage.directory.create_api_key(user=user)
-    return (await storage.authenticator.authenticate(api_key)).permissions
+    return (await storage.authenticator.authenticate(api_key)).principal.permissions
 
 
 async def test_a_user_is_made_with_its_permissions(storage: StorageUnderTest, tenant: UUID) -> None:
@@ -165,7 +165,7 @@ async def test_a_key_made_elsewhere_opens(storage: StorageUnderTest, tenant: UUI
     api_key = f"made-elsewhere-{uuid4()}"
 
     assert await storage.directory.create_api_key(user=user, api_key=api_key) == api_key
-    assert (await storage.authenticator.authenticate(api_key)).user_id == user.user_id
+    assert (await storage.authenticator.authenticate(api_key)).principal.user_id == user.user_id
 
 
 async def test_a_key_that_exists_is_kept(storage: StorageUnderTest, tenant: UUID) -> None:
@@ -177,7 +177,7 @@ async def test_a_key_that_exists_is_kept(storage: StorageUnderTest, tenant: UUID
     assert [(key.user_id, key.description) for key in await storage.directory.api_keys(tenant)] == [
         (ada.user_id, "first")
     ]
-    assert (await storage.authenticator.authenticate(api_key)).user_id == ada.user_id
+    assert (await storage.authenticator.authenticate(api_key)).principal.user_id == ada.user_id
 
 
 async def test_a_revoked_key_is_listed_as_inactive(storage: StorageUnderTest, tenant: UUID) -> None:

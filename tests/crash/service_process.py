@@ -5,14 +5,12 @@ import logging
 import multiprocessing
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-import uvicorn
 from attrs import evolve, frozen
 
 from automation_retry.adapters.log import log
@@ -22,7 +20,12 @@ from automation_retry.entrypoints.cli import main
 from automation_retry.entrypoints.container import Brokers, Container
 from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.logging import configure_logging
-from automation_retry.entrypoints.server import address_of, application, listening_socket
+from automation_retry.entrypoints.server import (
+    StoppableServer,
+    application,
+    listening_socket,
+    server_config,
+)
 from automation_retry.entrypoints.settings import Settings, read_settings
 from tests.crash.death import Countdown, Death, DyingBroker, DyingDatabase, DyingOutbox
 from tests.crash.log_fate import LogFate, obey_fate
@@ -84,13 +87,6 @@ def _end_with_harness() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and sockets:
-            log(logging.INFO, "serving", address=address_of(sockets[0]))
-
-
 def _serve(program: Program, settings: Settings) -> None:
     container = Container(settings=settings)
     container.database.set_provides(DyingDatabase)
@@ -107,11 +103,7 @@ def _serve(program: Program, settings: Settings) -> None:
             unit_of_work=program.bug.unit_of_work,
         )
     )
-    server = _Server(
-        uvicorn.Config(
-            application(container), lifespan="on", ws="none", access_log=False, log_config=None
-        )
-    )
+    server = StoppableServer(server_config(application(container), settings), container.stop())
     # uvicorn raises the signal that stopped it again; a clean shutdown is to exit 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -9,14 +9,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import uvicorn
 from attrs import field, frozen
 
 from automation_retry.application import MessageKind
 from automation_retry.application.ports import Storage
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Permission
 from automation_retry.entrypoints.container import Container
-from automation_retry.entrypoints.server import address_of, application, listening_socket
+from automation_retry.entrypoints.server import (
+    StoppableServer,
+    TimeLimits,
+    address_of,
+    application,
+    listening_socket,
+    server_config,
+)
 from automation_retry.entrypoints.settings import StorageKind, read_settings
 from tests.support.messages import Sent, handed_over, opened
 
@@ -93,22 +99,24 @@ def with_key(key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running_service(variables: Mapping[str, str]) -> AsyncIterator[World]:
+async def running_service(
+    variables: Mapping[str, str], times: TimeLimits | None = None
+) -> AsyncIterator[World]:
     """The service as `serve` runs it, in this event loop, on a free port."""
     container = Container(settings=read_settings(variables))
     with listening_socket("127.0.0.1", 0) as listening:
-        async with serving(container, listening) as client:
+        async with serving(container, listening, times) as client:
             yield World(container=container, client=client)
 
 
 @asynccontextmanager
 async def serving(
-    container: Container, listening: socket.socket
+    container: Container, listening: socket.socket, times: TimeLimits | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    config = uvicorn.Config(
-        application(container), lifespan="on", log_config=None, access_log=False
+    settings = container.settings()
+    server = StoppableServer(
+        server_config(application(container), settings, times), container.stop()
     )
-    server = uvicorn.Server(config)
     task = create_task(server.serve(sockets=[listening]))
     while not server.started:
         if task.done():

@@ -108,14 +108,16 @@ class ExecutionPresenter:
     """
 
     rule_links: bool
+    root_path: str = ""
+    """Begins all links."""
 
     def retried(self, execution: Execution) -> dict[str, Any]:
-        link = f"{EXECUTIONS}/{execution.execution_id}"
+        link = self._link(execution)
         return self._execution(execution, {"execution": link, **self._rule(execution)})
 
     def seen(self, seen: ExecutionSeen) -> dict[str, Any]:
         """Links only to routes that exist, so `collection` is not among them yet."""
-        link = f"{EXECUTIONS}/{seen.execution.execution_id}"
+        link = self._link(seen.execution)
         links = {"self": link, **self._rule(seen.execution)}
         if seen.may_retry:
             links["retry"] = f"{link}/retry"
@@ -139,7 +141,10 @@ class ExecutionPresenter:
         data["_links"] = links
         return {"data": data}
 
+    def _link(self, execution: Execution) -> str:
+        return f"{self.root_path}{EXECUTIONS}/{execution.execution_id}"
+
     def _rule(self, execution: Execution) -> dict[str, str]:
         if not self.rule_links:
             return {}
-        return {"rule": f"{RULES}/{execution.automation_rule_id}"}
+        return {"rule": f"{self.root_path}{RULES}/{execution.automation_rule_id}"}

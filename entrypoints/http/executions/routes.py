@@ -18,7 +18,7 @@ _EXECUTION = f"{EXECUTIONS}/{{execution_id}}"
 
 
 def execution_endpoints(api: Api) -> Sequence[Endpoint]:
-    handlers = _Handlers(api, ExecutionPresenter(api.rule_links))
+    handlers = _Handlers(api, ExecutionPresenter(api.rule_links, api.root_path))
     return [
         ProtectedEndpoint(
             method="POST",

@@ -28,7 +28,8 @@ class Admission:
     async def admit(self, request: Request, permission: Permission) -> Principal:
         """The caller, who has `permission`.
 
-        Once the key is known, every answer carries the headers of the rate limit.
+        Once the key is known, every answer carries the headers of the rate limit. A request that
+        the rate limit refuses does not use a key up.
 
         Raises:
             ApiKeyRequired: no `x-api-key`, or a blank one.
@@ -37,11 +38,12 @@ class Admission:
             PermissionDenied: the caller lacks the permission.
             StorageUnavailable: the storage did not answer.
         """
-        principal = await self.authenticator.authenticate(
-            _api_key(request.scope), _tenant(request.scope)
-        )
+        key = await self.authenticator.authenticate(_api_key(request.scope), _tenant(request.scope))
+        principal = key.principal
         context_of(request.scope).principal = principal
         self._take_token(request.scope, principal)
+        if key.has_usage_limit:
+            await self.authenticator.count_use(principal)
         await self.authorizer.require(principal, permission)
         return principal
 

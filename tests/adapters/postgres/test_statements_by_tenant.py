@@ -76,7 +76,7 @@ async def retried_together(
     database.executed.clear()
 
     async def retry(key: str, execution_id: UUID) -> Principal:
-        principal = await container.storage().authenticator.authenticate(key)
+        principal = (await container.storage().authenticator.authenticate(key)).principal
         await container.retry_execution()(principal, str(execution_id))
         return principal
 

@@ -169,8 +169,8 @@ async def make_one_retry(arena: Arena) -> OneRetry:
     container.database.override(database)
     container.new_id.override(lambda: next(next_id))
     async with opened(container, relay=False):
-        principal = await container.storage().authenticator.authenticate(API_KEY)
-        await container.retry_execution()(principal, wanted, request_id=str(uuid4()))
+        key = await container.storage().authenticator.authenticate(API_KEY)
+        await container.retry_execution()(key.principal, wanted, request_id=str(uuid4()))
     archived = arena.execute(_ARCHIVED)[0]
     messages = arena.execute("SELECT kind, body FROM automation_outbox")
     return OneRetry(

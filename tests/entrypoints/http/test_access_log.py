@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from automation_retry.application.ports import Authenticator
+from automation_retry.application.ports import Authenticator, ValidKey
 from automation_retry.domain import Principal
 from tests.entrypoints.http.conftest import EXECUTIONS, Lines, Service
 
@@ -13,12 +13,15 @@ from tests.entrypoints.http.conftest import EXECUTIONS, Lines, Service
 class Broken(Authenticator):
     """Fails unexpectedly, with a tenant's data in the error and in its locals."""
 
-    async def authenticate(self, api_key: str, tenant: UUID | None = None) -> Principal:
+    async def authenticate(self, api_key: str, tenant: UUID | None = None) -> ValidKey:
         row = f"row of {tenant} with {api_key}"
         try:
             refuse(row)
         except LookupError as error:
             raise RuntimeError("the statement failed") from error
+
+    async def count_use(self, principal: Principal) -> None:
+        raise NotImplementedError
 
 
 def refuse(row: str) -> NoReturn:
@@ -74,8 +77,9 @@ async def test_a_request_is_one_line(service: Service, lines: Lines) -> None:
 
     [line] = lines
     assert line.pop("duration_ms") >= 0
+    assert line["client"] == "127.0.0.1"
     assert set(line) == {
-        *("event", "log_level", "method", "route", "status", "request_id"),
+        *("event", "log_level", "method", "route", "status", "request_id", "client"),
         *("tenant", "user_id", "api_key_id", "execution_id"),
     }
     assert line["request_id"] == answer.headers["x-request-id"]

@@ -9,7 +9,7 @@ import pytest
 from attrs import define, evolve, field
 
 from automation_retry.adapters.memory import MemoryStore, memory_storage
-from automation_retry.application.ports import Authenticator
+from automation_retry.application.ports import Authenticator, ValidKey
 from automation_retry.domain import Principal
 from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.clock import new_id, utc_now
@@ -26,13 +26,16 @@ class Hung(Authenticator):
     asked: asyncio.Event = field(factory=asyncio.Event)
     left: asyncio.Event = field(factory=asyncio.Event)
 
-    async def authenticate(self, api_key: str, tenant: UUID | None = None) -> Principal:  # noqa: ARG002
+    async def authenticate(self, api_key: str, tenant: UUID | None = None) -> ValidKey:  # noqa: ARG002
         self.asked.set()
         try:
             await asyncio.Event().wait()
         finally:
             self.left.set()
         raise AssertionError("it waits for ever")
+
+    async def count_use(self, principal: Principal) -> None:
+        raise NotImplementedError
 
 
 def transport(authenticator: Authenticator, seconds: float) -> httpx.ASGITransport:

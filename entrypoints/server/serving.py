@@ -1,5 +1,3 @@
-"""The HTTP server around the application: sockets, processes, signals."""
-
 import asyncio
 import gc
 import logging
@@ -9,9 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 
 from automation_retry.adapters.log import log
@@ -19,6 +15,8 @@ from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.http import create_app
 from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.logging import configure_logging
+from automation_retry.entrypoints.server.sockets import address_of
+from automation_retry.entrypoints.server.stoppable import StoppableServer, server_config
 from automation_retry.entrypoints.settings import Settings, read_settings
 from automation_retry.entrypoints.stop import Stop
 from automation_retry.entrypoints.workers import Workers
@@ -54,29 +52,6 @@ def _freeze_garbage_collection() -> None:
     gc.freeze()
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to the address; port 0 chooses a free one.
-
-    Raises:
-        OSError: the address is taken or does not exist.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except OSError:
-        listening.close()
-        raise
-    listening.set_inheritable(True)
-    return listening
-
-
-def address_of(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def serve_here(
     settings: Settings,
     listening: socket.socket,
@@ -91,10 +66,10 @@ def serve_here(
         SystemExit: with status 1, when it could not start or had to stop because of a failure.
     """
     app = application(Container(settings=settings, stop=stop), surroundings)
-    server = _Server(_config(app, settings), on_started)
+    server = StoppableServer(server_config(app, settings), stop)
     _freeze_garbage_collection()
     with _signals_end_the_server_only():
-        server.run(sockets=[listening])
+        server.run(sockets=[listening], on_started=on_started)
     if stop.failed or not server.started:
         raise SystemExit(1)
 
@@ -111,7 +86,8 @@ def serve_in_workers(
     def announce() -> None:
         log(logging.INFO, "serving", address=address_of(listening), workers=workers)
 
-    Workers(partial(_serve_as_worker, listening), workers, stop, announce).run()
+    # While any process has the socket open, connections go on to be accepted by the kernel.
+    Workers(partial(_serve_as_worker, listening), workers, stop, announce, listening.close).run()
 
 
 def _serve_as_worker(listening: socket.socket, on_started: Callable[[], None]) -> None:
@@ -120,31 +96,6 @@ def _serve_as_worker(listening: socket.socket, on_started: Callable[[], None]) -
     configure_logging(settings.log_format, settings.log_level)
     stop = Stop(settings.shutdown_grace_s)
     serve_here(settings, listening, stop=stop, on_started=on_started)
-
-
-def _config(app: Any, settings: Settings, **options: Any) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="on",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_grace_s,
-        **options,
-    )
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_started = on_started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and sockets:
-            log(logging.INFO, "serving", address=address_of(sockets[0]))
-            self._on_started()
 
 
 @contextmanager
