@@ -64,16 +64,7 @@ async def test_a_key_that_is_not_valid_is_refused(world: World, why: str) -> Non
 
 async def _deactivate(world: World) -> None:
     [user] = await world.storage.directory.find_user("operator", world.tenant)
-    if world.in_memory:
-        world.container.memory_store().identities.set_active(
-            user.tenant, user.user_id, active=False
-        )
-        return
-    async with world.container.database().connection() as connection:
-        await connection.execute(
-            "UPDATE users SET is_inactive = true WHERE tenant = %s AND user_id = %s",
-            (user.tenant, user.user_id),
-        )
+    await world.storage.directory.set_user_active(user, active=False)
 
 
 async def test_a_key_works_with_its_own_tenant_named(world: World) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import traceback
+from functools import lru_cache
+from ipaddress import ip_address
 from time import perf_counter
 from typing import Any
 
@@ -95,7 +97,7 @@ class AccessLog:
             "route": route,
             "status": context.status,
             "duration_ms": round(seconds * 1000, 3),
-            "client": client[0] if (client := scope.get("client")) else None,
+            "client": _address(client[0]) if (client := scope.get("client")) else None,
             "request_id": context.request_id,
             **context.who(),
             **context.logged,
@@ -108,6 +110,15 @@ class AccessLog:
         else:
             level = logging.DEBUG if route in self.quiet else logging.INFO
         log(level, "request", **fields)
+
+
+@lru_cache(maxsize=4096)
+def _address(client: str) -> str | None:
+    """None for what a proxy forwarded and is no address; any client can send that."""
+    try:
+        return str(ip_address(client))
+    except ValueError:
+        return None
 
 
 def frames(error: BaseException) -> str:
