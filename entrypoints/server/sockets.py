@@ -8,7 +8,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         OSError: the address is taken or does not exist.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # asyncio sends without delay (TCP_NODELAY) only on sockets whose protocol is given.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
