@@ -10,8 +10,9 @@ from attrs import define, field
 from automation_retry.adapters.log import log
 from automation_retry.application import CheckReadiness, ReadinessReport
 
-_FIRST_AFTER_S = 5.0
+_FIRST_AFTER_S = 1.0
 _INTERVAL_S = 60.0
+_WHILE_NOT_READY_S = 5.0
 
 
 @define(eq=False)
@@ -36,7 +37,10 @@ class LoggedReadiness:
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
-        """Checks once a minute, so that the log tells what is wrong where nobody probes."""
+        """Checks once a minute, so that the log tells what is wrong where nobody probes.
+
+        While something is wrong it checks every five seconds.
+        """
         watch = asyncio.create_task(self._watch(), name="readiness")
         try:
             yield
@@ -51,4 +55,4 @@ class LoggedReadiness:
                 await self()
             except Exception:  # noqa: BLE001 - the next check may succeed
                 log(logging.ERROR, "readiness check failed", exc_info=True)
-            await asyncio.sleep(_INTERVAL_S)
+            await asyncio.sleep(_WHILE_NOT_READY_S if self._last.problems else _INTERVAL_S)
