@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 
 from automation_retry.adapters.postgres import Database
 from automation_retry.adapters.postgres.sql import identity
+from automation_retry.application.ports import ValidKey
 from automation_retry.domain import AUTOMATION_EXECUTE, Principal
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.lifecycle import opened
@@ -132,7 +133,7 @@ async def test_a_key_is_found_by_its_digest_in_its_tenant(database_url: str) -> 
 
     reasons = [getattr(one, "reason", None) for [one] in outcomes]
     assert revoked
-    assert isinstance(outcomes[2][0], Principal)
+    assert isinstance(outcomes[2][0], ValidKey)
     assert [reason and reason.partition(" (")[0] for reason in reasons] == [
         "it belongs to another tenant",
         "there is no such key",

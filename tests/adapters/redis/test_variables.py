@@ -46,7 +46,7 @@ def test_every_variable_is_used() -> None:
         ),
         (
             {"AUTOMATION_RETRY_REDIS_URL": f"{URL},{URL}"},
-            "AUTOMATION_RETRY_REDIS_URL: must be one URL",
+            "AUTOMATION_RETRY_REDIS_URL: must be one URL, of one host",
         ),
         (
             {"AUTOMATION_RETRY_REDIS_URL": URL, "REDIS_STREAM_MAX_LENGTH": "0"},

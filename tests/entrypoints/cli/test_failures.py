@@ -161,7 +161,10 @@ def test_arguments_with_control_characters_are_escaped() -> None:
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
 def test_a_terminal_that_closes_ends_the_service(database_url: str, number: signal.Signals) -> None:
     """As SIGTERM does: with status 0."""
+    # Shells start background commands, as this test run may be one, with SIGQUIT ignored.
+    before = signal.signal(number, signal.SIG_DFL)
     with running([COMMAND, "serve", "--port", "0"], {"DATABASE_URL": database_url}) as serve:
+        signal.signal(number, before)
         address(serve.until("serving"))
         status = serve.end(number)
 
