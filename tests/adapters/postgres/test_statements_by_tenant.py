@@ -119,9 +119,15 @@ async def test_a_key_is_found_by_its_digest_in_its_tenant(database_url: str) -> 
         [stored] = await directory.api_keys()
         user = (await directory.find_user("operator"))[0]
         key = await directory.create_api_key(user=user, usage_limit=1)
-        authenticate = container.storage().authenticator.authenticate
+        authenticator = container.storage().authenticator
+
+        async def use(api_key: str, tenant: UUID | None) -> ValidKey:
+            valid = await authenticator.authenticate(api_key, tenant)
+            await authenticator.count_use(valid.principal)
+            return valid
+
         outcomes = [
-            await asyncio.gather(authenticate(*credentials), return_exceptions=True)
+            await asyncio.gather(use(*credentials), return_exceptions=True)
             for credentials in (
                 (key, uuid4()),
                 ("unknown", None),
