@@ -24,6 +24,7 @@ _PAUSE_S: Final = 1.0
 """Between the death of a worker that had lived for less than `_SOON_S` and its replacement."""
 _SOON_S: Final = 10.0
 _TICK_S: Final = 0.2
+_OF_TERMINALS: Final = frozenset({signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _KILL_AFTER_S: Final = 3.0
 """Beyond the grace period, in which workers end by themselves."""
 
@@ -74,12 +75,11 @@ class Workers:
 
     def _start_missing(self) -> None:
         while len(self._running) < self._count and time.monotonic() >= self._next_start:
-            context = multiprocessing.get_context("spawn")
-            receiving, sending = context.Pipe(duplex=False)
-            process = context.Process(target=_run, args=(self._work, sending), daemon=False)
-            process.start()
-            sending.close()
-            self._running.append(_Worker(process, receiving, time.monotonic()))
+            try:
+                self._running.append(_started(self._work))
+            except OSError as error:  # too many processes or open files
+                self._failures.append(str(error))
+                self._give_up_or_pause()
 
     def _look(self, within_s: float) -> None:
         """Waits until a worker has started or ended, and takes note of it."""
@@ -122,12 +122,15 @@ class Workers:
             pid=worker.process.pid,
             reason=_reason(worker.process.exitcode),
         )
+        if time.monotonic() - worker.began < _SOON_S:
+            self._give_up_or_pause()
+
+    def _give_up_or_pause(self) -> None:
+        self._next_start = time.monotonic() + _PAUSE_S
         if len(self._failures) >= _MAX_FAILED_STARTS:
             log(logging.CRITICAL, "workers cannot start", reason=self._failures[-1])
             self._stop.failed = True
             self._stop.begin()
-        elif time.monotonic() - worker.began < _SOON_S:
-            self._next_start = time.monotonic() + _PAUSE_S
 
     def _end(self) -> None:
         self._on_stopping()
@@ -149,8 +152,25 @@ class Workers:
                 os.kill(worker.process.pid, number)
 
 
+def _started(work: Work) -> _Worker:
+    """A new process, which does not see the signals of a terminal: its parent acts on them."""
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
+    try:
+        process = context.Process(target=_run, args=(work, sending), daemon=True)
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        sending.close()
+    return _Worker(process, receiving, time.monotonic())
+
+
 def _run(work: Work, started: Connection) -> None:
     """The main function of a worker process."""
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_TERMINALS)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
     def report(failure: str | None = None) -> None:
