@@ -62,7 +62,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """When the last answer was complete."""
         self._head_has_begun = False
         self._head_bytes = 0
-        self._header_bytes = 0
+        """Received of a head that is not complete, but for the piece in which it began."""
+        self._received = 0
+        """The same with the piece that is being parsed, which may also hold other requests."""
         self._begun = 0
         """Requests whose first byte has arrived."""
         self._refusal: Refusal | None = None
@@ -85,13 +87,24 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         begun = self._begun
+        self._received = self._head_bytes + len(data)
         super().data_received(data)
         if self._head_since is not None and self._begun == begun:
-            self._head_bytes += len(data)
+            self._head_bytes = self._received
             if self._head_bytes > MAX_HEAD_BYTES and not self._refused:
-                self._refuse(HEAD_TOO_LARGE)
+                excess = self._excess() if self._head_has_begun else None
+                self._refuse(excess or HEAD_TOO_LARGE)
         elif self.timeout_keep_alive_task is None and self._is_idle():
             self._head_since = self.loop.time()  # line feeds before a request
+
+    def _excess(self) -> Refusal | None:
+        """What is too large in the head that is complete, or in the part that has arrived."""
+        if len(self.url) > MAX_URL_BYTES:
+            return URL_TOO_LONG
+        if self._received <= MAX_HEAD_BYTES:  # the bytes of this head, and perhaps of others
+            return None
+        headers = sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in self.headers)
+        return HEAD_TOO_LARGE if headers > MAX_HEAD_BYTES else None
 
     def _is_idle(self) -> bool:
         return (
@@ -121,24 +134,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._begun += 1
         self._head_has_begun = True
-        self._head_bytes = self._header_bytes = 0
+        self._head_bytes = 0
         if self._head_since is None:
             self._head_since = self.loop.time()
 
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        if len(self.url) > MAX_URL_BYTES:
-            self._refusal = URL_TOO_LONG
-            raise ValueError(URL_TOO_LONG.message)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._header_bytes += len(name) + len(value) + _HEADER_OVERHEAD
-        if self._header_bytes > MAX_HEAD_BYTES:
-            self._refusal = HEAD_TOO_LARGE
-            raise ValueError(HEAD_TOO_LARGE.message)
-
     def on_headers_complete(self) -> None:
+        self._refusal = self._excess()
+        if self._refusal is not None:
+            raise ValueError(self._refusal.message)  # the parser passes it on as its own error
         self._head_has_begun = False
         self._head_since = None
         self._body_since = self.loop.time()
