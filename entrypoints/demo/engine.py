@@ -90,8 +90,9 @@ def _failed(running: Execution, at: datetime) -> Execution:
 
 
 def _duration_ms(running: Execution, at: datetime) -> float | None:
+    """Not negative, even if the clock was set back meanwhile."""
     started_at = running.started_at
-    return None if started_at is None else (at - started_at).total_seconds() * 1000
+    return None if started_at is None else max(0.0, (at - started_at).total_seconds() * 1000)
 
 
 async def log_event(event: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ _PAUSE_S = 0.1
 _REPORT: Final = """
 UPDATE automation_executions e
 SET status = r.status, completed_at = now(), error_message = r.error,
-    duration_ms = extract(epoch FROM now() - started_at) * 1000,
+    duration_ms = greatest(0, extract(epoch FROM now() - started_at) * 1000),
     actions_failed = CASE r.status WHEN 'failed' THEN 1 ELSE 0 END
 FROM unnest(%(tenants)s::uuid[], %(ids)s::uuid[], %(attempts)s::int[], %(statuses)s::text[],
             %(errors)s::text[]) AS r (tenant, execution_id, attempt, status, error)

@@ -1,5 +1,6 @@
 """The demo's engine, on executions in memory."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -41,6 +42,17 @@ async def test_runs_what_is_pending_and_what_a_dead_engine_began(status: Executi
     assert ended.completed_at is not None
     assert ended.actions_successful + ended.actions_failed == ended.actions_total
     assert (ended.error_message is None) == (ended.status is ExecutionStatus.COMPLETED)
+
+
+async def test_a_duration_is_not_negative_when_the_clock_is_set_back() -> None:
+    store = MemoryStore()
+    execution = an_execution(started_at=utc_now() + timedelta(hours=1))
+    store.add([execution])
+
+    await execute(store, job_of(execution))
+
+    ended = store.execution(execution.tenant, execution.execution_id)
+    assert ended.duration_ms == 0
 
 
 async def test_drops_jobs_of_other_attempts_and_states() -> None:
