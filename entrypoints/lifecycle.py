@@ -29,9 +29,8 @@ def running_database(settings: Settings, stop: Stop) -> Iterator[Settings]:
         yield settings
         return
     server = EmbeddedPostgres(settings.database_url.path)
-    url = server.start()
     try:
-        yield settings.on_server(url)
+        yield settings.on_server(server.start())
     finally:
         server.stop(within_s=stop.left_s)
 

@@ -11,6 +11,15 @@ from automation_retry.adapters.embedded.errors import (
     PlatformUnsupported,
     ProgramFailed,
     ServerUnusable,
+    explained,
+    is_plain,
+    shown,
+)
+from automation_retry.adapters.embedded.files import (
+    make_parents,
+    open_owned,
+    remove_unfinished,
+    replace_text,
 )
 from automation_retry.adapters.embedded.server import EmbeddedPostgres
 
@@ -26,4 +35,11 @@ __all__ = [
     "ProgramFailed",
     "ServerUnusable",
     "enterable_path",
+    "explained",
+    "is_plain",
+    "make_parents",
+    "open_owned",
+    "remove_unfinished",
+    "replace_text",
+    "shown",
 ]

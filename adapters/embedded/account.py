@@ -20,6 +20,7 @@ from automation_retry.adapters.embedded.errors import (
     FolderRefused,
     PathNotEnterable,
 )
+from automation_retry.adapters.embedded.signals import signals_held
 
 if sys.platform != "win32":
     import pwd
@@ -146,12 +147,18 @@ def require_enterable(path: Path, account: Account) -> None:
 
 
 def enterable_path(path: Path) -> Path:
-    """The path if PostgreSQL's account can enter it, else the suggestion of the error."""
+    """The path if PostgreSQL's account can enter it, else the suggestion of the error.
+
+    Raises:
+        FolderRefused: there can be no such path.
+    """
     path = path.resolve()
     try:
         require_enterable(path, database_account(path / "data"))
     except PathNotEnterable as error:
         return error.suggestion
+    except OSError as error:
+        raise FolderRefused.because_of(path, error) from error
     return path
 
 
@@ -182,14 +189,16 @@ def _add_system_account() -> str:
     if useradd is None:
         return "there is no useradd"
     options = ("--system", "--no-create-home", "--home-dir", "/nonexistent")
-    added = subprocess.run(  # noqa: S603 - a system program with fixed arguments
-        [useradd, *options, "--shell", "/usr/sbin/nologin", SYSTEM_ACCOUNT],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    with signals_held():  # killed halfway it would leave the user database locked
+        added = subprocess.run(  # noqa: S603 - a system program with fixed arguments
+            [useradd, *options, "--shell", "/usr/sbin/nologin", SYSTEM_ACCOUNT],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            check=False,
+        )
     return added.stdout.strip()
 
 

@@ -33,6 +33,7 @@ from automation_retry.adapters.embedded.files import (
 )
 from automation_retry.adapters.embedded.postmaster import Postmaster, record_of
 from automation_retry.adapters.embedded.programs import POSTGRES_VERSION, remove_outdated_copies
+from automation_retry.adapters.embedded.signals import signals_held
 from automation_retry.adapters.embedded.sockets import (
     ensure_socket_dir,
     remove_temporary,
@@ -49,7 +50,6 @@ _KILL_S = 6
 _UNRESPONSIVE_TIMEOUT_S = 10
 _POLL_S = 0.05
 _LOG_BYTES = 1_000_000
-_TAIL_LINES = 20
 _ORPHANED_BACKENDS = "pre-existing shared memory block"
 """What PostgreSQL logs while backends of a killed server still execute their last statement."""
 
@@ -88,14 +88,15 @@ class Cluster:
         """
         socket_dir = self._find_running()
         if socket_dir is None:
-            self._remove_leftovers()
-            self._ensure_data()
-            socket_dir = ensure_socket_dir(self.path, self.account)
-            try:
-                self._start(socket_dir)
-            except ProgramFailed:
-                remove_temporary(socket_dir, self.account)
-                raise
+            with signals_held():
+                self._remove_leftovers()
+                self._ensure_data()
+                socket_dir = ensure_socket_dir(self.path, self.account)
+                try:
+                    self._start(socket_dir)
+                except ProgramFailed:
+                    remove_temporary(socket_dir, self.account)
+                    raise
         self._ensure_database(socket_dir)
         return socket_dir
 
@@ -121,7 +122,7 @@ class Cluster:
             if stopped.returncode:
                 stopped = self._pg_ctl("stop", "--mode=immediate", f"--timeout={2 * _KILL_S}")
             if stopped.returncode:
-                raise ProgramFailed("pg_ctl stop", _tail(stopped.stdout))
+                raise ProgramFailed("pg_ctl stop", self.path, stopped.stdout)
         remove_temporary(postmaster.socket_dir, self.account)
 
     def _find_running(self) -> Path | None:
@@ -179,8 +180,8 @@ class Cluster:
             "--no-instructions",
         )
         if created.returncode:
-            shutil.rmtree(unfinished)
-            raise ProgramFailed("initdb", _tail(created.stdout))
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise ProgramFailed("initdb", self.path, created.stdout)
         unfinished.rename(self.data_dir)
         sync_folder(self.path)
 
@@ -207,7 +208,7 @@ class Cluster:
                 logged = os.pread(log, _LOG_BYTES, size).decode(errors="replace")
                 waited = time.monotonic() - started
                 if _ORPHANED_BACKENDS not in logged or waited > _UNRESPONSIVE_TIMEOUT_S:
-                    raise ProgramFailed("pg_ctl start", _tail(logged))
+                    raise ProgramFailed("pg_ctl start", self.path, logged)
                 self.account.sh(
                     _END_BACKENDS_OF, self.data_dir, "TERM" if waited < _ASKED_FOR_S else "KILL"
                 )
@@ -244,9 +245,5 @@ class Cluster:
         except psycopg.Error as error:
             recorded = Postmaster.recorded_in(self.data_dir)
             raise ServerUnusable(
-                self.data_dir, recorded.pid if recorded else 0, str(error).strip()
+                self.data_dir, recorded.pid if recorded else 0, " ".join(str(error).split())
             ) from error
-
-
-def _tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-_TAIL_LINES:])

@@ -40,12 +40,13 @@ def write_configuration(path: Path, *, socket_dir: Path, users: Iterable[str]) -
     """Writes `path/*.conf`; only the operating system users `users` can connect, as `ROLE`."""
     # A list with one element: a double-quoted name inside a single-quoted string.
     directories = _quoted(str(socket_dir)).replace("\\", "\\\\").replace("'", "''")
-    replace_text(
-        path / "postgresql.conf", _SETTINGS.format(port=PORT, socket_dir=f"'{directories}'")
-    )
-    replace_text(path / "pg_hba.conf", _HBA)
-    ident = [f"embedded {_quoted(user)} {ROLE}\n" for user in sorted(users)]
-    replace_text(path / "pg_ident.conf", "".join(ident))
+    texts = {
+        "postgresql.conf": _SETTINGS.format(port=PORT, socket_dir=f"'{directories}'"),
+        "pg_hba.conf": _HBA,
+        "pg_ident.conf": "".join(f"embedded {_quoted(user)} {ROLE}\n" for user in sorted(users)),
+    }
+    for name, text in texts.items():
+        replace_text(path / name, text, mode=0o644)
 
 
 def _quoted(name: str) -> str:

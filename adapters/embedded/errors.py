@@ -1,8 +1,17 @@
 """Errors of the embedded PostgreSQL. Each carries its data; its message says what to do."""
 
+import errno
+import os
+import re
+import unicodedata
 from pathlib import Path
 
 from automation_retry.adapters.extras import install_command
+from automation_retry.adapters.printable import printable
+
+_MAKE_SPACE = "free 200 MB there, or use another path"
+_SIGNS_OF_A_FULL_DISK = (os.strerror(errno.ENOSPC), "Check free disk space")
+_SEVERE = re.compile(r"(?:error|ERROR|FATAL|PANIC):\s+(.*)")
 
 
 class EmbeddedPostgresError(Exception):
@@ -53,7 +62,12 @@ class FolderRefused(EmbeddedPostgresError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"embedded:{path} cannot be used: {reason}")
+        super().__init__(f"embedded:{shown(path)} cannot be used: {reason}")
+
+    @classmethod
+    def because_of(cls, path: Path, error: OSError) -> "FolderRefused":
+        """What the operating system said of a file or folder under `path`."""
+        return cls(path, explained(error))
 
 
 class DataVersionMismatch(EmbeddedPostgresError):
@@ -79,12 +93,17 @@ class AccountUnavailable(EmbeddedPostgresError):
 
 
 class ProgramFailed(EmbeddedPostgresError):
-    """One of PostgreSQL's programs failed; `output` is the end of its output or the server log."""
+    """One of PostgreSQL's programs failed; `output` is its output or what the server logged."""
 
-    def __init__(self, program: str, output: str) -> None:
+    def __init__(self, program: str, path: Path, output: str) -> None:
         self.program = program
+        self.path = path
         self.output = output
-        super().__init__(f"{program} failed: {output or '(no output)'}")
+        full = any(sign in output for sign in _SIGNS_OF_A_FULL_DISK)
+        super().__init__(
+            f"{program} failed on {shown(path)}: {_cause(output)}; "
+            + (_MAKE_SPACE if full else f"{shown(path / 'log')} is the server's log")
+        )
 
 
 class ServerUnusable(EmbeddedPostgresError):
@@ -97,3 +116,34 @@ class ServerUnusable(EmbeddedPostgresError):
         super().__init__(
             f"the PostgreSQL that runs on {data_dir} (process {pid}) cannot be used: {reason}"
         )
+
+
+def is_plain(text: str) -> bool:
+    """Whether it is valid Unicode without control characters, so that a terminal may show it."""
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+
+
+def shown(path: str | Path) -> str:
+    """The path as one line for a terminal."""
+    return printable(str(path))
+
+
+def explained(error: OSError) -> str:
+    """What the operating system says of a folder that is written to, and what to do about it."""
+    reason, remedy = error.strerror or str(error), "use another path"
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        reason = "a file is in the way"
+    elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        remedy = _MAKE_SPACE
+    elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        remedy = "make it writable for this user, or use another path"
+    where = f" ({shown(error.filename)})" if error.filename else ""
+    return f"{reason}{where}; {remedy}"
+
+
+def _cause(output: str) -> str:
+    """The first error that is reported: later ones follow from it."""
+    if severe := _SEVERE.search(output):
+        return severe[1].strip()
+    lines = output.strip().splitlines()
+    return lines[-1].strip() if lines else "it printed nothing"

@@ -20,6 +20,7 @@ def open_owned(file: Path, flags: int) -> int:
         descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(file, flags)
+    os.fchmod(descriptor, 0o600)  # whatever the umask
     if running_as_root():
         # The folder's owner may start the service next time, without being root.
         owner = file.parent.stat()
@@ -27,13 +28,20 @@ def open_owned(file: Path, flags: int) -> int:
     return descriptor
 
 
-def replace_text(file: Path, text: str) -> None:
-    """Replaces a world-readable file atomically; an existing link is replaced, not followed."""
+def replace_text(file: Path, text: str, *, mode: int) -> None:
+    """Replaces a file atomically and durably; an existing link is replaced, not followed."""
     descriptor, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=file.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(text)
-        os.fchmod(descriptor, 0o644)
-    Path(unfinished).rename(file)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(descriptor, mode)  # whatever the umask
+            os.fsync(descriptor)
+        Path(unfinished).rename(file)
+    except OSError:
+        Path(unfinished).unlink()
+        raise
+    sync_folder(file.parent)
 
 
 def unfinished_folder(parent: Path) -> Path:
@@ -63,13 +71,16 @@ def link_or_copy(source: str, target: str) -> None:
 
 
 def make_parents(path: Path) -> None:
-    """Creates missing parents with the umask's mode; those created by root are enterable by all."""
+    """Creates missing parents with the umask's mode, but usable by their owner.
+
+    Those created by root are enterable by all.
+    """
+    least = 0o711 if running_as_root() else 0o700
     for folder in reversed(path.parents):
         if folder.is_dir():
             continue
         folder.mkdir(exist_ok=True)  # another process may create it too
-        if running_as_root():
-            folder.chmod(folder.stat().st_mode & 0o777 | 0o011)
+        folder.chmod(folder.stat().st_mode & 0o777 | least)
         sync_folder(folder.parent)
 
 

@@ -56,7 +56,7 @@ def runnable_bin_dir(account: Account, path: Path) -> Path:
     bin_dir = _inside(copy) / "bin"
     tried = account.sh(_CHECK_PROGRAMS, bin_dir)
     if tried.returncode:
-        raise ProgramFailed(f"running {bin_dir}/postgres as {account.name}", tried.stdout.strip())
+        raise ProgramFailed(f"running {bin_dir}/postgres as {account.name}", path, tried.stdout)
     return bin_dir
 
 

@@ -23,9 +23,11 @@ from automation_retry.adapters.embedded.errors import (
     EmbeddedPostgresError,
     FolderRefused,
     PlatformUnsupported,
+    is_plain,
 )
 from automation_retry.adapters.embedded.files import make_parents, open_owned, sync_folder
 from automation_retry.adapters.embedded.programs import runnable_bin_dir, wheel_bin_dir
+from automation_retry.adapters.embedded.signals import signals_held
 from automation_retry.adapters.embedded.sockets import server_url
 
 if sys.platform != "win32":
@@ -81,7 +83,7 @@ class EmbeddedPostgres:
                         self._release(self._cluster)
                     raise
         except OSError as error:
-            raise FolderRefused(self.path, str(error)) from error
+            raise FolderRefused.because_of(self.path, error) from error
 
     def stop(self, *, within_s: float = STOP_WITHIN_S) -> None:
         """Stops the server unless others use it; does nothing if this object did not start it.
@@ -95,7 +97,7 @@ class EmbeddedPostgres:
             with self._start_stop_lock():
                 self._release(self._cluster, within_s)
         except OSError as error:
-            raise FolderRefused(self.path, str(error)) from error
+            raise FolderRefused.because_of(self.path, error) from error
 
     def __enter__(self) -> str:
         return self.start()
@@ -125,6 +127,12 @@ class EmbeddedPostgres:
     def _ensure_folder(self) -> None:
         """Creates the folder, or recognises it as ours; changes nothing else."""
         path = self.path
+        if not is_plain(str(path)):
+            raise FolderRefused(
+                path,
+                "PostgreSQL's own files cannot name a path with control characters or with bytes "
+                "that are not UTF-8; use another path",
+            )
         account = database_account(self.data_dir)
         require_enterable(path, account)
         make_parents(path)
@@ -151,18 +159,19 @@ class EmbeddedPostgres:
 
     def _release(self, cluster: Cluster, within_s: float = STOP_WITHIN_S) -> None:
         """Releases our use of the server; its last user stops it."""
-        if self._usage is not None:
-            # Closed rather than unlocked: a forked process that inherited the lock keeps it.
-            os.close(self._usage)
-            self._usage = None
-        try:
-            last = self._lock(_USERS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        try:
-            cluster.stop(within_s)
-        finally:
-            os.close(last)
+        with signals_held():
+            if self._usage is not None:
+                # Closed rather than unlocked: a forked process that inherited the lock keeps it.
+                os.close(self._usage)
+                self._usage = None
+            try:
+                last = self._lock(_USERS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            try:
+                cluster.stop(within_s)
+            finally:
+                os.close(last)
 
     @contextlib.contextmanager
     def _start_stop_lock(self) -> Iterator[None]:

@@ -2,12 +2,14 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
+from automation_retry.adapters.printable import printable
 from automation_retry.entrypoints.cli.output import json_option, print_json, print_line
 from automation_retry.entrypoints.cli.parameters import text
 from automation_retry.entrypoints.cli.storage import configured_settings, durable_settings
@@ -89,36 +91,50 @@ def migrate(*, as_json: bool) -> None:
     "--data",
     default=Path("var/demo"),
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     help="Where its database and keys are kept.",
 )
 def demo(host: str, port: int | None, data: Path) -> None:
     """Serve a demo tenant: a database of its own, executions, keys and a small engine."""
-    if port is None:
-        port = _free_or_any(host, 8000)
-    with _listening(host, port) as listening:
+    with _listening(host, port, _demo_socket) as listening:
         run_demo(data, listening)
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def _listening(
+    host: str,
+    port: int | None,
+    open_socket: Callable[[str, Any], socket.socket] = listening_socket,
+) -> Iterator[socket.socket]:
     try:
-        listening = listening_socket(host, port)
-    except OSError as error:
+        listening = open_socket(host, port)
+    except (OSError, UnicodeError) as error:
+        where = printable(host) + ("" if port is None else f" port {port}")
+        reason = error.strerror if isinstance(error, OSError) else None
         raise click.ClickException(
-            f"Cannot listen on {host} port {port}: {error.strerror or error}. "
+            f"Cannot listen on {where}: {reason or error}. "
             "Choose another --port; 0 selects a free one."
         ) from error
     with listening:
         yield listening
 
 
-def _free_or_any(host: str, port: int) -> int:
-    """The port, or 0 for any when it is taken."""
+def _demo_socket(host: str, port: int | None) -> socket.socket:
+    """Listens on the port; without one on 8000, or on any port where that is taken."""
     try:
-        listening_socket(host, port).close()
+        return _listening_at_once(host, 8000 if port is None else port)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            return 0
-        raise click.ClickException(f"Cannot listen on {host}: {error.strerror or error}") from error
-    return port
+        if port is None and error.errno == errno.EADDRINUSE:
+            return _listening_at_once(host, 0)
+        raise
+
+
+def _listening_at_once(host: str, port: int) -> socket.socket:
+    """Another process can bind the port of a socket that does not listen yet."""
+    listening = listening_socket(host, port)
+    try:
+        listening.listen()
+    except OSError:
+        listening.close()
+        raise
+    return listening

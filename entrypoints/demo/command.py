@@ -1,63 +1,75 @@
-import asyncio
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
-import click
-import orjson
-from attrs import asdict, define, field, frozen
+from attrs import define, field
 
-from automation_retry.adapters.api_keys import new_api_key
 from automation_retry.adapters.embedded import enterable_path
 from automation_retry.application import ExecutionNotFound, MessageKind
-from automation_retry.application.ports import Directory, ExecutionRepository
+from automation_retry.application.ports import Directory, ExecutionRepository, Storage
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, ExecutionStatus
-from automation_retry.entrypoints.clock import new_id, utc_now
+from automation_retry.entrypoints.clock import utc_now
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.demo.consumers import consuming
+from automation_retry.entrypoints.demo.ending import Ending, say
 from automation_retry.entrypoints.demo.engine import DemoEngine, log_event
 from automation_retry.entrypoints.demo.executions import COUNT, execution, execution_id, executions
-from automation_retry.entrypoints.lifecycle import migrate_database, running_database
+from automation_retry.entrypoints.demo.tenant import DemoTenant, kept_tenant, starting_in
+from automation_retry.entrypoints.lifecycle import migrate, opened, running_database
 from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.server import address_of, serve_here
 from automation_retry.entrypoints.settings import PREFIX, Settings, read_settings
 from automation_retry.entrypoints.stop import Stop
 
 
-@frozen(kw_only=True)
-class DemoTenant:
-    """The demo's tenant and its API keys; stored beside its data, so that they outlive a start."""
-
-    tenant: UUID = field(factory=new_id)
-    operator_key: str = field(factory=new_api_key)
-    """May retry and read."""
-    viewer_key: str = field(factory=new_api_key)
-    """May only read."""
-
-
 def run_demo(data: Path, listening: socket.socket) -> None:
-    """Serves the demo from what is under `data` until SIGINT or SIGTERM.
+    """Serves the demo from what is under `data` until SIGINT, SIGTERM, SIGHUP or SIGQUIT.
 
     Raises:
+        click.ClickException: `data` cannot be written; the message says what to do.
         EmbeddedPostgresError: its database cannot be started; the message says what to do.
+        StorageUnavailable: its database stopped while the demo was starting.
     """
-    wanted = (data / "postgres").resolve()
-    place = enterable_path(wanted)
-    settings = read_settings(
-        {f"{PREFIX}_LOG_FORMAT": "console", **os.environ, "DATABASE_URL": f"embedded:{place}"}
-    )
-    configure_logging(settings.log_format, settings.log_level)
-    click.echo("Starting PostgreSQL …" + (f" under {place}" if place != wanted else ""))
-    tenant = _kept_tenant(data / "tenant.json")
-    stop = Stop(settings.shutdown_grace_s)
-    with running_database(settings, stop) as running:
-        asyncio.run(migrate_database(running))
-        demo = _Demo(tenant, listening)
+    ending = Ending()
+    try:
+        ending.on_signals()
+        _run_until_interrupted(data, listening, ending)
+    except KeyboardInterrupt:
+        ending.begin()
+    say("The demo has ended; its data are kept.")
+
+
+def _run_until_interrupted(data: Path, listening: socket.socket, ending: Ending) -> None:
+    with ExitStack() as database:
+        with starting_in(data):
+            wanted = (data / "postgres").resolve()
+            place = enterable_path(wanted)
+            settings = read_settings(
+                {
+                    f"{PREFIX}_LOG_FORMAT": "console",
+                    **os.environ,
+                    "DATABASE_URL": f"embedded:{place}",
+                }
+            )
+            configure_logging(settings.log_format, settings.log_level)
+            stop = Stop(settings.shutdown_grace_s)
+            say("Starting PostgreSQL …" + (f" under {place}" if place != wanted else ""))
+            demo = _Demo(kept_tenant(data), listening)
+            running = database.enter_context(running_database(settings, stop))
+            ending.run(_prepare(demo, running))
         serve_here(running, listening, stop=stop, surroundings=demo.running, on_started=demo.greet)
-    click.echo("The demo has ended; its data are kept.")
+        ending.begin()
+
+
+async def _prepare(demo: "_Demo", settings: Settings) -> None:
+    container = Container(settings=settings)
+    async with opened(container, relay=False):
+        await migrate(container)
+        await demo.create(container.storage())
 
 
 def serve_memory(settings: Settings, listening: socket.socket) -> None:
@@ -65,17 +77,6 @@ def serve_memory(settings: Settings, listening: socket.socket) -> None:
     demo = _Demo(DemoTenant(), listening)
     stop = Stop(settings.shutdown_grace_s)
     serve_here(settings, listening, stop=stop, surroundings=demo.running, on_started=demo.greet)
-
-
-def _kept_tenant(file: Path) -> DemoTenant:
-    if file.exists():
-        kept_values = orjson.loads(file.read_bytes())
-        return DemoTenant(**kept_values | {"tenant": UUID(kept_values["tenant"])})
-    tenant = DemoTenant()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as kept:
-        kept.write(orjson.dumps(asdict(tenant)))
-    return tenant
 
 
 @define
@@ -86,14 +87,19 @@ class _Demo:
 
     @asynccontextmanager
     async def running(self, container: Container) -> AsyncIterator[None]:
-        """Creates the tenant where it is missing, and runs its engine beside the service."""
+        """Runs the tenant's engine beside the service; creates the tenant if that was not done."""
         storage = container.storage()
-        await self._create_users(storage.directory)
-        self._failed = await self._create_executions(storage.executions)
+        if self._failed is None:
+            await self.create(storage)
         engine = DemoEngine(storage.executions, utc_now)
         handlers = {MessageKind.JOB: engine.execute, MessageKind.EVENT: log_event}
         async with consuming(container, handlers):
             yield
+
+    async def create(self, storage: Storage) -> None:
+        """Creates the tenant's users and executions where they are missing."""
+        await self._create_users(storage.directory)
+        self._failed = await self._create_executions(storage.executions)
 
     async def _create_users(self, directory: Directory) -> None:
         for username, api_key, permissions in (
@@ -130,9 +136,10 @@ class _Demo:
         return execution_id(tenant, number)
 
     def greet(self) -> None:
+        """Says how to use it. Where nobody can read that any more, the demo ends."""
         address = address_of(self.listening)
         url = f"{address}/api/v1/automation/executions/{self._failed}"
-        click.echo(
+        said = say(
             f"""
 automation-retry is ready at {address}
 
@@ -151,3 +158,5 @@ See what became of it, and what was archived:
 Ctrl-C ends it.
 """
         )
+        if not said:
+            signal.raise_signal(signal.SIGTERM)
