@@ -110,11 +110,14 @@ def _listening(
         listening = open_socket(host, port)
     except (OSError, UnicodeError) as error:
         where = printable(host) + ("" if port is None else f" port {port}")
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise click.ClickException(
-            f"Cannot listen on {where}: {reason or error}. "
-            "Choose another --port; 0 selects a free one."
-        ) from error
+        of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        remedy = (
+            "Choose another --port; 0 selects a free one"
+            if of_port
+            else "--host must be an address of this machine, such as 127.0.0.1"
+        )
+        reason = getattr(error, "strerror", None) or error
+        raise click.ClickException(f"Cannot listen on {where}: {reason}. {remedy}.") from error
     with listening:
         yield listening
 
