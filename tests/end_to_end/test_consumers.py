@@ -8,7 +8,14 @@ import pytest
 
 from automation_retry.domain import ExecutionStatus
 from tests.support.factories import a_failed_execution, a_job
-from tests.support.readme_engines import BROKERS, WINDOW_S, Engines, apply, engines
+from tests.support.readme_engines import (
+    BROKERS,
+    WINDOW_S,
+    Engines,
+    apply,
+    create_engine_tables,
+    engines,
+)
 from tests.test_readme import code
 
 RESCUED_EVERY_S = 10
@@ -17,6 +24,7 @@ RESCUED_EVERY_S = 10
 
 @pytest.fixture(params=BROKERS)
 async def engine(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Engines]:
+    create_engine_tables(database_url)
     async with engines(str(request.param), database_url) as beside_service:
         yield beside_service
 

@@ -10,8 +10,7 @@ import pytest
 from attrs import field, frozen
 from psycopg.types.json import Jsonb
 
-from tests.support.readme_engines import apply
-from tests.test_readme import code
+from tests.support.readme_engines import apply, create_engine_tables
 
 START = "SELECT engine_start(%s)"
 COMPLETED = "SELECT engine_completed(%s)"
@@ -62,7 +61,7 @@ class Run:
 
 @pytest.fixture
 def run(database_url: str) -> Run:
-    apply(database_url, code("sql", "-- engine.sql\n"))
+    create_engine_tables(database_url)
     run = Run(database_url)
     run.add()
     return run
@@ -170,7 +169,8 @@ def test_times_without_a_zone_are_utc(run: Run) -> None:
             ALTER duration_ms TYPE integer;
         """,
     )
-    with psycopg.connect(run.database_url, options="-c TimeZone=Asia/Tokyo") as connection:
+    with psycopg.connect(run.database_url) as connection:
+        connection.execute("SET LOCAL TimeZone = 'Asia/Tokyo'")
         connection.execute(START, [Jsonb(run.job)])
         connection.execute(COMPLETED, [Jsonb(run.job)])
 

@@ -135,10 +135,9 @@ def apply(database_url: str, statements: str) -> None:
 
 @asynccontextmanager
 async def engines(
-    kind: str, database_url: str, settings: Mapping[str, str] | None = None
+    kind: str, database_url: str, *, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Engines]:
-    """A service with that broker for jobs and events, and the engines' files and tables."""
-    apply(database_url, code("sql", "-- engine.sql\n"))
+    """A service with that broker for jobs and events, and the engines' files."""
     with private_folder() as folder, running_broker(kind) as url:
         for name in ("engine.py", f"{kind}_engine.py"):
             (folder / name).write_text(code("python", f"# {name}\n"), "utf-8")
@@ -150,3 +149,8 @@ async def engines(
         }
         async with running_service({**variables, **(settings or {})}) as world:
             yield Engines(kind, url, folder, world, database_url)
+
+
+def create_engine_tables(database_url: str) -> None:
+    """The README's `engine.sql`."""
+    apply(database_url, code("sql", "-- engine.sql\n"))
