@@ -99,11 +99,8 @@ class ProgramFailed(EmbeddedPostgresError):
         self.program = program
         self.path = path
         self.output = output
-        full = any(sign in output for sign in _SIGNS_OF_A_FULL_DISK)
-        super().__init__(
-            f"{program} failed on {shown(path)}: {_cause(output)}; "
-            + (_MAKE_SPACE if full else f"{shown(path / 'log')} is the server's log")
-        )
+        remedy = _remedy(output) or f"{shown(path / 'log')} is the server's log"
+        super().__init__(f"{program} failed on {shown(path)}: {_cause(output)}; {remedy}")
 
 
 class ServerUnusable(EmbeddedPostgresError):
@@ -114,7 +111,8 @@ class ServerUnusable(EmbeddedPostgresError):
         self.pid = pid
         self.reason = reason
         super().__init__(
-            f"the PostgreSQL that runs on {data_dir} (process {pid}) cannot be used: {reason}"
+            f"the PostgreSQL that runs on {shown(data_dir)} (process {pid}) cannot be used: "
+            + "; ".join(filter(None, [reason, _remedy(reason)]))
         )
 
 
@@ -139,6 +137,10 @@ def explained(error: OSError) -> str:
         remedy = "make it writable for this user, or use another path"
     where = f" ({shown(error.filename)})" if error.filename else ""
     return f"{reason}{where}; {remedy}"
+
+
+def _remedy(output: str) -> str:
+    return _MAKE_SPACE if any(sign in output for sign in _SIGNS_OF_A_FULL_DISK) else ""
 
 
 def _cause(output: str) -> str:

@@ -108,7 +108,7 @@ def _listening(
 ) -> Iterator[socket.socket]:
     try:
         listening = open_socket(host, port)
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError, UnicodeError) as error:  # the latter of what is no name
         where = printable(host) + ("" if port is None else f" port {port}")
         of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         remedy = (

@@ -2,7 +2,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -35,17 +35,15 @@ def run_demo(data: Path, listening: socket.socket) -> None:
         StorageUnavailable: its database stopped while the demo was starting.
     """
     ending = Ending()
-    try:
-        ending.on_signals()
+    ending.on_signals()
+    with suppress(KeyboardInterrupt):
         _run_until_interrupted(data, listening, ending)
-    except KeyboardInterrupt:
-        ending.begin()
     say("The demo has ended; its data are kept.")
 
 
 def _run_until_interrupted(data: Path, listening: socket.socket, ending: Ending) -> None:
     with ExitStack() as database:
-        with starting_in(data):
+        with starting_in(data, ending):
             wanted = (data / "postgres").resolve()
             place = enterable_path(wanted)
             settings = read_settings(
@@ -58,11 +56,11 @@ def _run_until_interrupted(data: Path, listening: socket.socket, ending: Ending)
             configure_logging(settings.log_format, settings.log_level)
             stop = Stop(settings.shutdown_grace_s)
             say("Starting PostgreSQL …" + (f" under {place}" if place != wanted else ""))
-            demo = _Demo(kept_tenant(data), listening)
-            running = database.enter_context(running_database(settings, stop))
+            demo = _Demo(kept_tenant(data), listening, ending)
+            with ending.interrupting():
+                running = database.enter_context(running_database(settings, stop))
             ending.run(_prepare(demo, running))
         serve_here(running, listening, stop=stop, surroundings=demo.running, on_started=demo.greet)
-        ending.begin()
 
 
 async def _prepare(demo: "_Demo", settings: Settings) -> None:
@@ -74,7 +72,7 @@ async def _prepare(demo: "_Demo", settings: Settings) -> None:
 
 def serve_memory(settings: Settings, listening: socket.socket) -> None:
     """Serves from memory, with the demo's tenant: nobody could create a key from outside."""
-    demo = _Demo(DemoTenant(), listening)
+    demo = _Demo(DemoTenant(), listening, Ending())
     stop = Stop(settings.shutdown_grace_s)
     serve_here(settings, listening, stop=stop, surroundings=demo.running, on_started=demo.greet)
 
@@ -83,6 +81,7 @@ def serve_memory(settings: Settings, listening: socket.socket) -> None:
 class _Demo:
     tenant: DemoTenant
     listening: socket.socket
+    ending: Ending
     _failed: UUID | None = field(default=None, init=False)
 
     @asynccontextmanager
@@ -158,5 +157,6 @@ See what became of it, and what was archived:
 Ctrl-C ends it.
 """
         )
-        if not said:
+        # A signal may have come before the server listened for it.
+        if self.ending.began or not said:
             signal.raise_signal(signal.SIGTERM)

@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -16,18 +17,24 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def _only_remember() -> None:
+    pass
+
+
 @define(eq=False)
 class Ending:
-    """The first signal that ends the demo interrupts it; later ones find it ending already.
+    """The first signal that ends the demo; later ones find it ending already.
 
     SIGHUP, of a terminal that closes, and SIGQUIT act like SIGTERM in all that the demo does.
+    Signals are remembered until they are asked for: an exception in any place could be lost, as in
+    a finalizer, or leave something open.
     """
 
-    _began: bool = field(init=False, default=False)
-    _act: Callable[[], None] = field(init=False, default=_interrupt)
+    began: bool = field(init=False, default=False)
+    _act: Callable[[], None] = field(init=False, default=_only_remember)
 
     def on_signals(self) -> None:
-        """Raises KeyboardInterrupt on the next signal. What is ignored, as by nohup, stays so."""
+        """Begins to remember signals. What is ignored, as by nohup, stays so."""
         handlers = {
             signal.SIGINT: self._on_signal,
             signal.SIGTERM: self._on_signal,
@@ -38,9 +45,21 @@ class Ending:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
 
-    def begin(self) -> None:
-        """The demo ends: no signal interrupts it any more."""
-        self._began = True
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if a signal came."""
+        if self.began:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """A signal raises KeyboardInterrupt at once: for what may wait for long."""
+        self._act = _interrupt
+        try:
+            self.check()
+            yield
+        finally:
+            self._act = _only_remember
+        self.check()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs it in an event loop of its own, where a signal cancels it.
@@ -58,18 +77,20 @@ class Ending:
 
             self._act = cancel
             try:
-                await work
+                if self.began:
+                    work.close()
+                else:
+                    await work
             finally:
-                self._act = _interrupt
+                self._act = _only_remember
 
-        try:
+        with suppress(asyncio.CancelledError):
             asyncio.run(cancellable())
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
+        self.check()
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
-        if not self._began:
-            self.begin()
+        if not self.began:
+            self.began = True
             self._act()
 
 

@@ -24,7 +24,7 @@ from automation_retry.adapters.embedded import (
     shown,
 )
 from automation_retry.entrypoints.clock import new_id
-from automation_retry.entrypoints.demo.ending import say
+from automation_retry.entrypoints.demo.ending import Ending, say
 
 _KEY = re.compile(r"ar_[\w-]{20,100}", re.ASCII)
 _LOCK = "start.lock"
@@ -42,11 +42,12 @@ class DemoTenant:
 
 
 @contextmanager
-def starting_in(folder: Path) -> Iterator[None]:
+def starting_in(folder: Path, ending: Ending) -> Iterator[None]:
     """Creates the folder, and lets one demo at a time start in it.
 
     Raises:
         click.ClickException: the folder cannot be written; the message says what to do.
+        KeyboardInterrupt: a signal came while another demo was starting.
     """
     import fcntl  # noqa: PLC0415 - absent on Windows, where the command must load
 
@@ -60,7 +61,8 @@ def starting_in(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(f"Waiting for another demo that is starting in {shown(folder)} …")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with ending.interrupting():
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

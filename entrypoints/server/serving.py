@@ -68,7 +68,7 @@ def serve_here(
     app = application(Container(settings=settings, stop=stop), surroundings)
     server = StoppableServer(server_config(app, settings), stop)
     _freeze_garbage_collection()
-    with _signals_end_the_server_only():
+    with _signals_end_only(server):
         server.run(sockets=[listening], on_started=on_started)
     if stop.failed or not server.started:
         raise SystemExit(1)
@@ -99,11 +99,11 @@ def _serve_as_worker(listening: socket.socket, on_started: Callable[[], None]) -
 
 
 @contextmanager
-def _signals_end_the_server_only() -> Iterator[None]:
-    # uvicorn raises the signal that stopped it again, for the handlers that it had replaced; a
-    # clean shutdown is to exit 0.
+def _signals_end_only(server: StoppableServer) -> Iterator[None]:
+    # A signal may come before uvicorn listens for it. Afterwards uvicorn raises the signal that
+    # stopped it again, for the handlers that it had replaced; a clean shutdown is to exit 0.
     handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: None) for number in handled}
+    before = {number: signal.signal(number, server.handle_exit) for number in handled}
     try:
         yield
     finally:

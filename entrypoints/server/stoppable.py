@@ -3,6 +3,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import FrameType
 from typing import Any, Final, cast
 
 import uvicorn
@@ -60,6 +61,11 @@ class StoppableServer(uvicorn.Server):
         """Blocks until SIGINT or SIGTERM."""
         self._on_started = on_started
         super().run(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # At a second SIGINT uvicorn would leave the application open. It ends by its deadline.
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
