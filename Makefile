@@ -22,17 +22,30 @@ PACKAGES := .package domain application adapters entrypoints tests
 .DEFAULT_GOAL := help
 .PHONY: help run test test-system test-floors crash-test bench check format lint types imports lock clean
 
-pin = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+# A command runs with its environment locked: none is replaced while another make uses it.
+locked = $(or $(PYTHON),$(BIN)/python) .package/locked.py
+use = $(locked) shared $(VENV)
+use_floors = $(locked) shared $(FLOORS_VENV)
+use_bench = $(locked) shared $(BENCH_VENV) $(use)
+
+pin = $(use) $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-emit-index-url --extra $(1)
 
-# A virtual environment at $(@D) with what $< pins, and the project.
-define install
+# A virtual environment at $(@D) with what $< pins, and the project. Once it has the lock, make asks
+# again whether it is still needed: another make may have installed it meanwhile.
+install = $(if $(filter $(@D),$(LOCKED)),$(install_now),$(install_locked))
+
+define install_locked
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Python 3.11 or newer is needed and none was found; install one or name it: make PYTHON=/path/to/python" >&2; \
 		exit 1; fi
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) lacks venv; install it (on Debian and Ubuntu: apt install python3-venv)" >&2; \
 		exit 1; }
+	@$(locked) exclusive $(@D) $(MAKE) --no-print-directory --silent LOCKED=$(@D) $@
+endef
+
+define install_now
 	@echo "Installing into $(@D) (once; downloads about $(DOWNLOAD)) …"
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv $(@D)
@@ -49,10 +62,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## serve a demo with its own database, and say how to use it
-	@$(BIN)/automation-retry demo $(DEMO)
+	@$(use) $(BIN)/automation-retry demo $(DEMO)
 
 test: $(VENV)/installed ## run all tests, on real servers
-	@$(BIN)/python -m pytest
+	@$(use) $(BIN)/python -m pytest
 
 test-system: $(VENV)/installed ## run what needs packages of the system: PostgreSQL 15 and pgbouncer
 	@missing=; \
@@ -60,52 +73,53 @@ test-system: $(VENV)/installed ## run what needs packages of the system: Postgre
 	[ -x /usr/sbin/pgbouncer ] || missing="$$missing pgbouncer"; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
 	[ -z "$$missing" ] || { echo "Packages are missing; install them: apt-get install$$missing" >&2; exit 1; }
-	@$(BIN)/python -m pytest tests/system
+	@$(use) $(BIN)/python -m pytest tests/system
 	@for database in 15 pgbouncer; do \
-		$(BIN)/python -m pytest tests/contracts tests/end_to_end --database=$$database || exit 1; done
+		$(use) $(BIN)/python -m pytest tests/contracts tests/end_to_end --database=$$database || exit 1; done
 
 test-floors: $(FLOORS_VENV)/installed ## lint, types, contracts and end-to-end tests on the lowest packages allowed
-	@$(FLOORS_VENV)/bin/ruff check --no-cache $(PACKAGES)
-	@$(FLOORS_VENV)/bin/mypy --cache-dir $(FLOORS_VENV)/mypy
-	@$(FLOORS_VENV)/bin/python -m pytest $(FLOORS_TESTS)
+	@$(use_floors) $(FLOORS_VENV)/bin/ruff check --no-cache $(PACKAGES)
+	@$(use_floors) $(FLOORS_VENV)/bin/mypy --cache-dir $(FLOORS_VENV)/mypy
+	@$(use_floors) $(FLOORS_VENV)/bin/python -m pytest $(FLOORS_TESTS)
 
 crash-test: $(VENV)/installed ## kill -9 everything, audit what was promised, and prove the audit (ROUNDS=1)
-	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) --engine $(ENGINE)
-	@$(BIN)/python -m tests.crash --prove
+	@$(use) $(BIN)/python -m tests.crash --rounds $(ROUNDS) --engine $(ENGINE)
+	@$(use) $(BIN)/python -m tests.crash --prove
 
 bench: $(BENCH_VENV)/installed $(VENV)/installed ## measure it beside its peers and the limit, in half an hour (QUICK=1: in 3 minutes)
-	@$(BENCH_VENV)/bin/python -m tests.benchmarks --service $(BIN)/automation-retry $(if $(QUICK),--quick)
+	@$(use_bench) $(BENCH_VENV)/bin/python -m tests.benchmarks --service $(BIN)/automation-retry $(if $(QUICK),--quick)
 
 check: lint types imports test ## all that CI runs: format, lint, types, imports, tests
 
 format: $(VENV)/installed ## format the code
-	@$(BIN)/ruff format $(PACKAGES)
-	@$(BIN)/ruff check --fix $(PACKAGES)
+	@$(use) $(BIN)/ruff format $(PACKAGES)
+	@$(use) $(BIN)/ruff check --fix $(PACKAGES)
 
 lint: $(VENV)/installed ## check format and lint
-	@$(BIN)/ruff format --check $(PACKAGES)
-	@$(BIN)/ruff check $(PACKAGES)
+	@$(use) $(BIN)/ruff format --check $(PACKAGES)
+	@$(use) $(BIN)/ruff check $(PACKAGES)
 
 types: $(VENV)/installed ## check the types
-	@$(BIN)/mypy
+	@$(use) $(BIN)/mypy
 
 imports: $(VENV)/installed ## check that imports point down only
-	@$(BIN)/lint-imports
+	@$(use) $(BIN)/lint-imports
 
 lock: $(VENV)/installed ## pin the newest fitting packages, for use and for the benchmarks
-	@$(BIN)/python -m pip install --quiet uv
+	@$(use) $(BIN)/python -m pip install --quiet uv
 	@$(call pin,dev) pyproject.toml -o requirements.lock
 	@$(call pin,bench) --constraint requirements.lock pyproject.toml -o $(BENCH_LOCK)
 
 clean: ## remove what make made: virtual environments, caches and the demo's data
-	rm -rf $(VENV) $(BENCH_VENV) $(FLOORS_VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	$(locked) exclusive $(VENV) $(locked) exclusive $(BENCH_VENV) $(locked) exclusive $(FLOORS_VENV) \
+		rm -rf $(VENV) $(BENCH_VENV) $(FLOORS_VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/installed: DOWNLOAD := 85 MB
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(install)
 
 $(FLOORS_LOCK): pyproject.toml | $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet uv
+	@$(use) $(BIN)/python -m pip install --quiet uv
 	@mkdir -p $(@D)
 	@$(call pin,dev) --resolution lowest-direct pyproject.toml -o $@
 

@@ -58,6 +58,15 @@ def test_a_path_too_long_for_a_socket_works(path: Path, folder: Path) -> None:
     assert not socket_dir(url).exists()
 
 
+def test_a_path_that_postgres_cannot_record_is_refused(folder: Path) -> None:
+    """It keeps its paths in files of one line each; the error shows no control character."""
+    with pytest.raises(FolderRefused, match="control characters") as refused:
+        EmbeddedPostgres(folder / "two\nlines").start()
+
+    assert r"two\nlines" in str(refused.value)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_folder_with_other_files_is_refused_unchanged(folder: Path) -> None:
     """A folder with files that we did not create is left unchanged."""
     (folder / "thesis.tex").touch()
