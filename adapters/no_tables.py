@@ -15,5 +15,5 @@ class NoTables(Schema):
     async def problems(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
         return ()
 
-    async def warnings(self) -> Sequence[str]:
+    async def warnings(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
         return ()

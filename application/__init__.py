@@ -28,7 +28,7 @@ from automation_retry.application.executions import (
 from automation_retry.application.idempotency import IdempotencyKey
 from automation_retry.application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
 from automation_retry.application.operations import CheckReadiness, ReadinessReport
-from automation_retry.application.outbox import Relayed, RelayOutbox
+from automation_retry.application.outbox import ExpireEvents, Relayed, RelayOutbox
 from automation_retry.application.paging import Page, PageRequest
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "ExecutionJob",
     "ExecutionNotFound",
     "ExecutionSeen",
+    "ExpireEvents",
     "ExpireIdempotencyKeys",
     "GetExecution",
     "IdempotencyKey",

@@ -11,6 +11,7 @@ from automation_retry.adapters.memory import MemoryStore
 from automation_retry.adapters.postgres import Database
 from automation_retry.application import (
     CheckReadiness,
+    ExpireEvents,
     ExpireIdempotencyKeys,
     GetExecution,
     ListFailedAttempts,
@@ -18,7 +19,7 @@ from automation_retry.application import (
     RelayOutbox,
     RetryExecution,
 )
-from automation_retry.application.ports import Broker, BrokerBundle, Schema, Storage
+from automation_retry.application.ports import Broker, BrokerBundle, Retention, Schema, Storage
 from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.clock import new_id, utc_now
 from automation_retry.entrypoints.http import Api, RateLimiter
@@ -52,6 +53,10 @@ class Brokers:
     def names(self) -> Mapping[MessageKind, str]:
         return {MessageKind.JOB: self.jobs.name, MessageKind.EVENT: self.events.name}
 
+    @property
+    def retentions(self) -> Sequence[Retention]:
+        return [one.retention for one in self.all if one.retention]
+
 
 def _new_brokers(settings: Settings, storage: Storage) -> Brokers:
     jobs, events = settings.jobs, settings.events
@@ -72,6 +77,7 @@ def _supervisor(
     settings: Settings,
     relay_outbox: RelayOutbox,
     expire_idempotency_keys: ExpireIdempotencyKeys,
+    expire_events: ExpireEvents,
     wake_up: WakeUp,
 ) -> Supervisor:
     relays = [
@@ -85,7 +91,10 @@ def _supervisor(
         )
         for kind in MessageKind
     ]
-    return Supervisor([*relays, HousekeepingLoop(expire_idempotency_keys)], wake_up)
+    housekeeping = HousekeepingLoop(
+        {"idempotency keys expired": expire_idempotency_keys, "events expired": expire_events}
+    )
+    return Supervisor([*relays, housekeeping], wake_up)
 
 
 class Container(containers.DeclarativeContainer):
@@ -144,9 +153,10 @@ class Container(containers.DeclarativeContainer):
     expire_idempotency_keys = providers.Singleton(
         ExpireIdempotencyKeys, storage.provided.idempotency_keys, clock
     )
+    expire_events = providers.Singleton(ExpireEvents, brokers.provided.retentions)
 
     supervisor = providers.Singleton(
-        _supervisor, settings, relay_outbox, expire_idempotency_keys, wake_up
+        _supervisor, settings, relay_outbox, expire_idempotency_keys, expire_events, wake_up
     )
     check_readiness = providers.Singleton(
         CheckReadiness,

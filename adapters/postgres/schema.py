@@ -102,7 +102,7 @@ class PostgresSchema(Schema):
                 *(await row_security(connection, needed)).problems,
             ]
 
-    async def warnings(self) -> Sequence[str]:
+    async def warnings(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
         async with self.database.connection() as connection:
             return (await row_security(connection, (*TO_RETRY, *TO_DELIVER))).warnings
 

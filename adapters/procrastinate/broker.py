@@ -16,15 +16,18 @@ from automation_retry.adapters.always_ready import AlwaysReady
 from automation_retry.adapters.procrastinate import BROKER
 from automation_retry.adapters.procrastinate.connection import Connect
 from automation_retry.adapters.procrastinate.destinations import DESTINATIONS
+from automation_retry.adapters.procrastinate.retention import EventRetention
 from automation_retry.adapters.procrastinate.schema import ProcrastinateSchema
 from automation_retry.adapters.wire.messages import body_of
 from automation_retry.application import (
     BrokerUnavailable,
     Message,
+    MessageKind,
     MessageRefused,
 )
 from automation_retry.application.ports import Broker, BrokerBundle, Storage
 
+EVENT_RETENTION_S = 604_800.0
 # Values that PostgreSQL will never store; every other error may be temporary.
 _REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
 
@@ -87,15 +90,22 @@ def _body(message: Message) -> dict[str, Any]:
         raise MessageRefused(message.id, f"it is not JSON: {error}") from error
 
 
-def procrastinate_broker(storage: Storage) -> BrokerBundle:
-    """The broker in the storage's PostgreSQL."""
+def procrastinate_broker(
+    storage: Storage,
+    *,
+    event_retention_s: float = EVENT_RETENTION_S,
+    kinds: frozenset[MessageKind] = frozenset(MessageKind),
+) -> BrokerBundle:
+    """The broker in the storage's PostgreSQL; as the carrier of events it also removes old ones."""
     connect = storage.connection
     assert connect is not None, "this storage has no database"  # noqa: S101 - see BROKER.storages
+    carries_events = MessageKind.EVENT in kinds
     resources = AlwaysReady()  # its connections are the storage's
     return BrokerBundle(
         name=BROKER.name,
         broker=ProcrastinateBroker(connect),
         lifecycle=resources,
-        schema=ProcrastinateSchema(connect),
+        schema=ProcrastinateSchema(connect, expires_events=carries_events),
         readiness=resources,
+        retention=EventRetention(connect, event_retention_s) if carries_events else None,
     )

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row, scalar_row
 
 from automation_retry.adapters.procrastinate.connection import Connect
 from automation_retry.adapters.procrastinate.hand_over import FUNCTION
+from automation_retry.adapters.procrastinate.retention import TO_REMOVE
 from automation_retry.adapters.rights import Right, hidden_schemas, missing_rights
 from automation_retry.adapters.row_security import row_security
 from automation_retry.application.ports import Schema
@@ -73,6 +74,8 @@ class ProcrastinateSchema(Schema):
     """
 
     connect: Connect
+    expires_events: bool = True
+    """Whether old events are to be removed."""
 
     async def migrate(self) -> Sequence[str]:
         async with self.connect(unbounded=True) as connection, connection.transaction():
@@ -114,10 +117,14 @@ class ProcrastinateSchema(Schema):
                 *(await row_security(rows, _RIGHTS)).problems,
             ]
 
-    async def warnings(self) -> Sequence[str]:
+    async def warnings(self, *, delivers: bool) -> Sequence[str]:
         async with self.connect() as connection:
             rows = connection.cursor(row_factory=dict_row)
-            return (await row_security(rows, _RIGHTS)).warnings
+            found = list((await row_security(rows, _RIGHTS)).warnings)
+            if delivers and self.expires_events:
+                lacks = await missing_rights(rows, TO_REMOVE)
+                found.extend(f"Old events are not removed. {right}" for right in lacks)
+            return found
 
 
 def _problems_of_schemas(state: Mapping[str, Any]) -> Iterator[str]:

@@ -106,7 +106,11 @@ class CheckReadiness:
 
     async def _warnings_of_tables(self) -> Sequence[str]:
         try:
-            tables = [one for schema in self.schemas for one in await schema.warnings()]
+            tables = [
+                one
+                for schema in self.schemas
+                for one in await schema.warnings(delivers=self.delivers)
+            ]
         except StorageUnavailable as unavailable:
             return [f"The tables cannot be examined: {unavailable.reason}."]
         if tables != self._tables_before:

@@ -27,6 +27,7 @@ from automation_retry.application.ports.outbox import (
     Outbox,
 )
 from automation_retry.application.ports.readiness import Readiness
+from automation_retry.application.ports.retention import Retention
 from automation_retry.application.ports.schema import Schema
 from automation_retry.application.ports.storage import Storage
 from automation_retry.application.ports.unit_of_work import (
@@ -62,6 +63,7 @@ __all__ = [
     "NewUnitOfWork",
     "Outbox",
     "Readiness",
+    "Retention",
     "Schema",
     "Storage",
     "UnitOfWork",

@@ -6,6 +6,7 @@ from attrs import frozen
 from automation_retry.application.messages import Message
 from automation_retry.application.ports.lifecycle import Lifecycle
 from automation_retry.application.ports.readiness import Readiness
+from automation_retry.application.ports.retention import Retention
 from automation_retry.application.ports.schema import Schema
 
 
@@ -35,3 +36,4 @@ class BrokerBundle:
     schema: Schema
     readiness: Readiness
     """Its `problems` also prepare the broker: streams that are missing are created."""
+    retention: Retention | None = None

@@ -34,8 +34,10 @@ class Schema(Protocol):
         """
         ...
 
-    async def warnings(self) -> Sequence[str]:
+    async def warnings(self, *, delivers: bool) -> Sequence[str]:
         """What may make single requests fail although the tables can be used; as sentences.
+
+        With `delivers`, includes what the background work of a relay lacks.
 
         Raises:
             StorageUnavailable: the storage did not answer.

@@ -1,11 +1,12 @@
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable, Mapping
 
 from attrs import define, field
 
 from automation_retry.adapters.log import log
-from automation_retry.application import ExpireIdempotencyKeys, StorageUnavailable
+from automation_retry.application import StorageUnavailable
 from automation_retry.entrypoints.worker.loop import Loop
 from automation_retry.entrypoints.worker.pause import Random, pause
 
@@ -14,19 +15,24 @@ _INTERVAL_S = 60.0
 
 @define(eq=False)
 class HousekeepingLoop(Loop):
-    """Removes expired idempotency records about once a minute."""
+    """Removes what has expired, about once a minute."""
 
-    _expire_idempotency_keys: ExpireIdempotencyKeys
+    _expire: Mapping[str, Callable[[], Awaitable[int]]]
+    """What removes it and returns how much, by the log event that tells so."""
     _random: Random = field(kw_only=True, default=random.random)
     name: str = field(init=False, default="housekeeping")
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            try:
-                if removed := await self._expire_idempotency_keys():
-                    log(logging.INFO, "idempotency keys expired", removed=removed)
-            except StorageUnavailable as error:
-                log(logging.WARNING, "housekeeping waits", reason=error.reason)
-            except Exception:  # noqa: BLE001 - the next round may succeed
-                log(logging.ERROR, "housekeeping failed", exc_info=True)
+            for event, expire in self._expire.items():
+                await self._removed(event, expire)
             await pause(stopping, _INTERVAL_S, self._random)
+
+    async def _removed(self, event: str, expire: Callable[[], Awaitable[int]]) -> None:
+        try:
+            if removed := await expire():
+                log(logging.INFO, event, removed=removed)
+        except StorageUnavailable as error:
+            log(logging.WARNING, "housekeeping waits", reason=error.reason)
+        except Exception:  # noqa: BLE001 - the next round may succeed
+            log(logging.ERROR, "housekeeping failed", exc_info=True)

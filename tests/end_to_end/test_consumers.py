@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from automation_retry.domain import ExecutionStatus
+from tests.adapters.procrastinate.queues import until_empty
 from tests.support.factories import a_failed_execution, a_job
 from tests.support.readme_engines import (
     BROKERS,
@@ -222,3 +223,21 @@ async def test_a_new_execution_runs_its_first_attempt(engine: Engines) -> None:
 
     assert pending.status is ExecutionStatus.PENDING
     assert completed.retry_count == 0
+
+
+@pytest.mark.parametrize(("events", "sent"), [("the same broker", 1), ("none", 0)])
+@pytest.mark.parametrize("kind", BROKERS)
+async def test_jobs_are_carried_with_and_without_events(
+    kind: str, events: str, sent: int, database_url: str
+) -> None:
+    """With the event bus `none`, no event is left in any place."""
+    create_engine_tables(database_url)
+    bus = {"AUTOMATION_RETRY_EVENT_BUS": "none" if events == "none" else kind}
+    async with engines(kind, database_url, settings=bus) as engine:
+        with engine.running():
+            completed = await engine.when(await engine.retried(), ExecutionStatus.COMPLETED)
+        await until_empty(database_url)
+        found = await engine.events()
+
+    assert completed.retry_count == 1
+    assert found == sent

@@ -122,6 +122,26 @@ class Engines:
             case _:
                 await self.world.container.brokers().jobs.broker.send([message])
 
+    async def events(self) -> int:
+        """How many events are with the broker."""
+        match self.kind:
+            case "redis":
+                async with Redis.from_url(self.url) as redis:
+                    stream = "alga-psa:event-stream:global:automation.execution.retried"
+                    return int(await redis.xlen(stream))
+            case "nats":
+                client = await nats.connect(self.url)
+                streams = await client.jetstream().streams_info()
+                await client.close()
+                return sum(
+                    stream.state.messages
+                    for stream in streams
+                    if stream.config.name == "AUTOMATION_EVENTS"
+                )
+            case _:
+                queued = "SELECT FROM procrastinate_jobs WHERE queue_name = 'automation.events'"
+                return len(self.rows(queued))
+
     def rows(self, statement: str) -> list[dict[str, Any]]:
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
             return connection.execute(statement.encode()).fetchall()

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_RETRY
+from automation_retry.adapters.procrastinate.retention import TO_REMOVE
 from tests.support.factories import a_failed_execution
 from tests.support.postgres_server import PostgresServer
 from tests.support.world import World, running_service
@@ -27,7 +28,7 @@ PROCRASTINATE = (
 
 def rights() -> Iterator[tuple[str, str]]:
     """Privileges, and what they are on: all that serving and relaying need."""
-    for right in (*TO_RETRY, *TO_DELIVER):
+    for right in (*TO_RETRY, *TO_DELIVER, *TO_REMOVE):
         columns = ", ".join(column for column in right.columns if column)
         yield f"{right.privilege} ({columns})" if columns else right.privilege, right.on
     yield from (("SELECT", table) for table in READ)
@@ -110,6 +111,33 @@ async def test_a_right_that_is_missing_is_named(
 
     assert statement == f"GRANT {privilege.partition(' ')[0]} ON {on} TO {role};"
     assert await problems(world) == []
+
+
+@pytest.mark.parametrize(
+    ("privilege", "on"),
+    [
+        ("DELETE", "procrastinate_jobs"),
+        ("UPDATE (worker_id)", "procrastinate_jobs"),
+        ("SELECT (at)", "procrastinate_events"),
+        ("UPDATE (job_id)", "procrastinate_periodic_defers"),
+    ],
+)
+async def test_a_right_to_remove_old_events_that_is_missing_is_a_warning(
+    world: World, database_url: str, role: str, privilege: str, on: str
+) -> None:
+    """Ready; the statement in the warning is all that is needed."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"REVOKE {privilege} ON {on} FROM {role}")
+        answer = await world.client.get("/readyz")
+        [warning] = answer.json()["data"]["warnings"]
+        statement = warning.partition("; run: ")[2]
+        connection.execute(statement)
+    mended = await world.client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert warning.startswith("Old events are not removed. The role")
+    assert statement == f"GRANT {privilege.partition(' ')[0]} ON {on} TO {role};"
+    assert mended.json() == {"data": {"status": "ready"}}
 
 
 async def test_a_schema_that_may_not_be_used_is_named(

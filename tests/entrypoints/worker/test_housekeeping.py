@@ -40,7 +40,9 @@ async def test_removes_expired_records_until_it_is_stopped(
 ) -> None:
     """Neither an error nor a lost log line ends it; a stop ends it during its pause."""
     records, stopping = Records(error), asyncio.Event()
-    loop = HousekeepingLoop(ExpireIdempotencyKeys(records, lambda: NOON))
+    loop = HousekeepingLoop(
+        {"idempotency keys expired": ExpireIdempotencyKeys(records, lambda: NOON)}
+    )
     with broken_log() as lost:
         task = asyncio.create_task(loop.run(stopping))
         while not lost:
