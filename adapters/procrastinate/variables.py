@@ -1,6 +1,6 @@
 import environ
 
-from automation_retry.adapters.environment import PREFIX, variable, whole
+from automation_retry.adapters.environment import PREFIX, seconds, variable
 
 
 @environ.config(prefix="", frozen=True)
@@ -9,7 +9,7 @@ class ProcrastinateVariables:
 
     event_retention_s: int = variable(
         f"{PREFIX}_EVENT_RETENTION_S",
-        whole(1, 315_360_000),
+        seconds(1, 315_360_000),
         "Seconds after which Procrastinate's event jobs are removed, fetched or not.",
         default="604800",
     )
