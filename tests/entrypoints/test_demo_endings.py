@@ -1,5 +1,6 @@
 """The demo ends in order whatever ends it, and the next start finds nothing that runs."""
 
+import fcntl
 import os
 import pty
 import signal
@@ -83,6 +84,18 @@ def test_a_signal_at_any_moment_of_the_start_ends_it(
     assert "Traceback" not in printed
     assert processes_of(data) == set()
     assert starts_and_ends(data)
+
+
+def test_a_signal_ends_one_that_waits_for_another_start(data: Path) -> None:
+    data.mkdir()
+    with (data / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with demo_in(data) as demo:
+            demo.until("Waiting for another demo")
+            status = demo.end(signal.SIGINT)
+
+    assert status == 0
+    assert demo.printed[-1] == f"{ENDED}\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT], ids=lambda s: s.name)
