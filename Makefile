@@ -14,6 +14,7 @@ DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
 QUICK ?=
+NODE_LOCK := tests/system/node/package-lock.json
 POSTGRES_15 := /usr/lib/postgresql/15/bin
 FLOORS_TESTS := tests/domain tests/application tests/adapters tests/contracts tests/entrypoints \
 	tests/end_to_end tests/packaging tests/test_architecture.py
@@ -67,12 +68,18 @@ run: $(VENV)/installed ## serve a demo with its own database, and say how to use
 test: $(VENV)/installed ## run all tests, on real servers
 	@$(use) $(BIN)/python -m pytest
 
-test-system: $(VENV)/installed ## run what needs packages of the system: PostgreSQL 15 and pgbouncer
+test-system: $(VENV)/installed ## run what needs packages of the system: PostgreSQL 15, pgbouncer and Node
 	@missing=; \
 	[ -x $(POSTGRES_15)/postgres ] || missing="$$missing postgresql-15"; \
 	[ -x /usr/sbin/pgbouncer ] || missing="$$missing pgbouncer"; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
 	[ -z "$$missing" ] || { echo "Packages are missing; install them: apt-get install$$missing" >&2; exit 1; }
+	@cmp -s $(NODE_LOCK) var/node/installed || { mkdir -p var/node \
+		&& cp $(NODE_LOCK) $(dir $(NODE_LOCK))package.json var/node/ \
+		&& npm ci --prefix var/node --no-audit --no-fund --loglevel=error \
+		&& cp $(NODE_LOCK) var/node/installed; }
 	@$(use) $(BIN)/python -m pytest tests/system
 	@for database in 15 pgbouncer; do \
 		$(use) $(BIN)/python -m pytest tests/contracts tests/end_to_end --database=$$database || exit 1; done

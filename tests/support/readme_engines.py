@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,15 +57,23 @@ class Engines:
     @contextmanager
     def running(self, work: str = "", **variables: str) -> Iterator[Running]:
         """An engine; `work` replaces what the README's automation does, as its body."""
+        self.write(work)
+        with running(self.program, self.variables | variables) as process:
+            yield process
+
+    @property
+    def program(self) -> Sequence[str]:
+        return [sys.executable, str(self.folder / f"{self.kind}_engine.py")]
+
+    def write(self, work: str) -> None:
+        """The files of the program."""
+        for name in ("engine.py", f"{self.kind}_engine.py"):
+            (self.folder / name).write_text(code("python", f"# {name}\n"), "utf-8")
         automation = code("python", "# automation.py\n")
         if work:
-            automation += (
-                f"\n\nimport os\nfrom pathlib import Path\n\n\nasync def work(job):\n{work}"
-            )
+            imports = "import os\nfrom pathlib import Path"
+            automation += f"\n\n{imports}\n\n\nasync def work(job):\n{work}"
         (self.folder / "automation.py").write_text(automation, "utf-8")
-        program = [sys.executable, str(self.folder / f"{self.kind}_engine.py")]
-        with running(program, self.variables | variables) as process:
-            yield process
 
     @property
     def variables(self) -> dict[str, str]:
@@ -155,12 +163,14 @@ def apply(database_url: str, statements: str) -> None:
 
 @asynccontextmanager
 async def engines(
-    kind: str, database_url: str, *, settings: Mapping[str, str] | None = None
+    kind: str,
+    database_url: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    written_in: type[Engines] = Engines,
 ) -> AsyncIterator[Engines]:
     """A service with that broker for jobs and events, and the engines' files."""
     with private_folder() as folder, running_broker(kind) as url:
-        for name in ("engine.py", f"{kind}_engine.py"):
-            (folder / name).write_text(code("python", f"# {name}\n"), "utf-8")
         variables = {
             "DATABASE_URL": database_url,
             "AUTOMATION_RETRY_JOB_QUEUE": kind,
@@ -168,7 +178,7 @@ async def engines(
             f"AUTOMATION_RETRY_{kind.upper()}_URL": url,
         }
         async with running_service({**variables, **(settings or {})}) as world:
-            yield Engines(kind, url, folder, world, database_url)
+            yield written_in(kind, url, folder, world, database_url)
 
 
 def create_engine_tables(database_url: str) -> None:
