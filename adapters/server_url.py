@@ -1,7 +1,7 @@
 """URLs of servers in settings. They may hold passwords, so no error repeats any part of them."""
 
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 PERCENT_ENCODING: Final = (
     "special characters in user name and password must be percent-encoded "
@@ -39,7 +39,16 @@ def server_url(url: str, *schemes: str) -> SplitResult:
         raise ValueError(f"has a # or an @ after the host; {PERCENT_ENCODING}")
     if not _percent_encoded(parsed.netloc):
         raise ValueError(f"has a % that begins no percent-encoding; {PERCENT_ENCODING}")
+    if "\0" in _decoded(parsed.netloc):
+        raise ValueError("contains a percent-encoded NUL")
     return parsed
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("contains percent-encoded bytes that are not UTF-8") from None
 
 
 def _percent_encoded(text: str) -> bool:

@@ -16,6 +16,7 @@ from automation_retry.application.errors import (
     SchemaRefused,
     StorageFailed,
     StorageUnavailable,
+    UserExists,
 )
 from automation_retry.application.executions import (
     ExecutionSeen,
@@ -65,4 +66,5 @@ __all__ = [
     "SchemaRefused",
     "StorageFailed",
     "StorageUnavailable",
+    "UserExists",
 ]

@@ -114,6 +114,15 @@ class AttemptArchived(Exception):
         super().__init__("An attempt of this number is archived already")
 
 
+class UserExists(Exception):
+    """Some tenant has a user of that name already; nothing was written."""
+
+    def __init__(self, username: str, tenants: Sequence[UUID]) -> None:
+        self.username = username
+        self.tenants = tenants
+        super().__init__(f"A user {username!r} exists already")
+
+
 class DeliveryError(Exception):
     """A broker did not accept a message. Never reaches the caller of a retry."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -155,6 +156,7 @@ class Workers:
 def _started(work: Work) -> _Worker:
     """A new process, which does not see the signals of a terminal: its parent acts on them."""
     context = multiprocessing.get_context("spawn")
+    ensure_running()  # multiprocessing's own process, at whose start it unblocks SIGINT
     receiving, sending = context.Pipe(duplex=False)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
     try:

@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 from automation_retry.adapters.api_keys import digest, new_api_key
 from automation_retry.adapters.memory.identities import Account
 from automation_retry.adapters.memory.store import MemoryStore
+from automation_retry.application import UserExists
 from automation_retry.application.ports import (
     ApiKey,
     ApiKeyStatus,
@@ -44,6 +45,19 @@ class MemoryDirectory(Directory):
             identities.put_account(Account(user=user, email=email))
         await self.grant(user, permissions)
         return user
+
+    async def create_user(
+        self, *, company_name: str, username: str, email: str, permissions: frozenset[Permission]
+    ) -> User:
+        if found := await self.find_user(username):
+            raise UserExists(username, [user.tenant for user in found])
+        return await self.ensure_user(
+            tenant=self.new_id(),
+            company_name=company_name,
+            username=username,
+            email=email,
+            permissions=permissions,
+        )
 
     async def grant(self, user: User, permissions: frozenset[Permission]) -> None:
         own_role = uuid5(user.user_id, "own role")

@@ -1,4 +1,5 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.loaders import OUT_OF_RANGE
 from automation_retry.adapters.postgres.sql import identity as sql
+from automation_retry.application import UserExists
 from automation_retry.application.ports import (
     ApiKey,
     ApiKeyStatus,
@@ -19,6 +21,14 @@ from automation_retry.application.ports import (
     UserAccount,
 )
 from automation_retry.domain import Permission
+
+
+async def _ensure_tenant(
+    connection: Connection, tenant: UUID, company_name: str, email: str
+) -> None:
+    await connection.execute(
+        sql.ENSURE_TENANT, {"tenant": tenant, "company_name": company_name, "email": email}
+    )
 
 
 def _without_infinity(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,20 +51,35 @@ class PostgresDirectory(Directory):
         email: str,
         permissions: frozenset[Permission],
     ) -> User:
-        async with self.database.connection() as connection, connection.transaction():
-            # Names are not unique in these tables: without the lock two callers could both add one.
-            await connection.execute(sql.LOCK_DIRECTORY)
-            await connection.execute(
-                sql.ENSURE_TENANT,
-                {"tenant": tenant, "company_name": company_name, "email": email},
-            )
+        async with self._locked() as connection:
+            await _ensure_tenant(connection, tenant, company_name, email)
             user = await self._ensure_user(connection, tenant, username, email)
             await self._grant_to_role(connection, user, permissions)
             return user
 
-    async def grant(self, user: User, permissions: frozenset[Permission]) -> None:
+    async def create_user(
+        self, *, company_name: str, username: str, email: str, permissions: frozenset[Permission]
+    ) -> User:
+        async with self._locked() as connection:
+            named = {"username": username, "tenant": None}
+            cursor = await connection.execute(sql.FIND_USER, named)
+            if found := await cursor.fetchall():
+                raise UserExists(username, [row["tenant"] for row in found])
+            tenant = self.new_id()
+            await _ensure_tenant(connection, tenant, company_name, email)
+            user = await self._ensure_user(connection, tenant, username, email)
+            await self._grant_to_role(connection, user, permissions)
+            return user
+
+    @asynccontextmanager
+    async def _locked(self) -> AsyncIterator[Connection]:
+        """A transaction. Names are not unique in these tables: only one at a time adds some."""
         async with self.database.connection() as connection, connection.transaction():
             await connection.execute(sql.LOCK_DIRECTORY)
+            yield connection
+
+    async def grant(self, user: User, permissions: frozenset[Permission]) -> None:
+        async with self._locked() as connection:
             await self._grant_to_role(connection, user, permissions)
 
     async def _grant_to_role(

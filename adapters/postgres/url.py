@@ -20,6 +20,8 @@ _NUMBERS: Final = (
     "keepalives_count",
     "tcp_user_timeout",
 )
+_RAW_EQUALS_SIGN: Final = "extra key/value separator"
+_GSSENCMODES: Final = (None, "disable", "prefer", "require")
 _UNKNOWN_PARAMETER: Final = "invalid URI query parameter"
 
 
@@ -33,7 +35,11 @@ def check_url(url: str) -> None:
         raise ValueError(f"contains spaces or control characters; {PERCENT_ENCODING}")
     try:
         given = conninfo_to_dict(url)
+    except UnicodeDecodeError:
+        raise ValueError("contains percent-encoded bytes that are not UTF-8") from None
     except psycopg.Error as error:  # its message repeats what it could not parse
+        if _RAW_EQUALS_SIGN in str(error):
+            raise ValueError("has a = in the value of a parameter; write it as %3D") from None
         if _UNKNOWN_PARAMETER in str(error):
             raise ValueError(
                 f"has a parameter after ? that libpq does not know; {PERCENT_ENCODING}"
@@ -41,8 +47,10 @@ def check_url(url: str) -> None:
         raise ValueError(f"cannot be parsed as a URL; {PERCENT_ENCODING}") from None
     # What follows a raw @ or / in a password is taken for a host or a database.
     hosts = str(given.get("host") or "").split(",")
-    misplaced = any("@" in host[1:] for host in hosts) or (
-        "@" in str(given.get("dbname") or "") and "%40" not in url
+    misplaced = (
+        "@@" in url
+        or any("@" in host[1:] for host in hosts)
+        or ("@" in str(given.get("dbname") or "") and "%40" not in url)
     )
     if misplaced:
         raise ValueError(f"has an @ in the host or in the database; {PERCENT_ENCODING}")
@@ -50,6 +58,8 @@ def check_url(url: str) -> None:
     for name in _NUMBERS:
         if not re.fullmatch(r"[+-]?[0-9]{1,9}", str(given.get(name, "0"))):
             raise ValueError(f"has a {name} that is not a whole number")
+    if given.get("gssencmode") not in _GSSENCMODES:
+        raise ValueError("has a gssencmode that is not disable, prefer or require")
     _check_with_libpq(url)
 
 
@@ -67,7 +77,8 @@ def _check_ports(given: Mapping[str, object]) -> None:
 
 def _check_with_libpq(url: str) -> None:
     # libpq checks the values before it connects: here to a socket that does not exist.
-    nowhere = make_conninfo(url, host=_NOWHERE, hostaddr="", port="")
+    # A socket cannot be encrypted, so what demands that is left out.
+    nowhere = make_conninfo(url, host=_NOWHERE, hostaddr="", port="", gssencmode="disable")
     connection = pq.PGconn.connect_start(nowhere.encode())
     message = connection.error_message.decode(errors="replace").strip().partition("\n")[0]
     connection.finish()

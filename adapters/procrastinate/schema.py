@@ -15,12 +15,23 @@ from automation_retry.adapters.procrastinate.hand_over import FUNCTION
 from automation_retry.adapters.procrastinate.retention import TO_REMOVE
 from automation_retry.adapters.rights import Right, hidden_schemas, missing_rights
 from automation_retry.adapters.row_security import row_security
+from automation_retry.application import SchemaRefused
 from automation_retry.application.ports import Schema
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(4158023871920416323)"
+_TABLES: Final = (
+    "procrastinate_jobs",
+    "procrastinate_events",
+    "procrastinate_workers",
+    "procrastinate_periodic_defers",
+)
+# `missing` has the tables that are gone where others, or their types, are there.
 _STATE: Final = """
 SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS created,
-       to_regclass('automation_retry_procrastinate') IS NOT NULL AS ours
+       to_regclass('automation_retry_procrastinate') IS NOT NULL AS ours,
+       CASE WHEN to_regtype('procrastinate_job_status') IS NULL THEN ARRAY[]::text[] ELSE ARRAY(
+           SELECT name FROM unnest(%(tables)s::text[]) AS name WHERE to_regclass(name) IS NULL
+       ) END AS missing
 """
 # Where the storage's tables and Procrastinate's are, if not in one schema.
 _SCHEMAS: Final = """
@@ -82,7 +93,9 @@ class ProcrastinateSchema(Schema):
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SET LOCAL lock_timeout = 0")
             await connection.execute(_LOCK)
-            state = await _only_row(connection, _STATE)
+            state = await _state(connection)
+            if problems := [*_problems_of_tables(state)]:
+                raise SchemaRefused(problems)
             if not state["created"]:
                 await connection.execute(SchemaManager.get_schema(), prepare=False)
                 await connection.execute(_CREATE)
@@ -94,7 +107,7 @@ class ProcrastinateSchema(Schema):
 
     async def missing(self) -> Sequence[str]:
         async with self.connect() as connection:
-            state = await _only_row(connection, _STATE)
+            state = await _state(connection)
             if not state["created"]:
                 return ["procrastinate"]
             return await _unapplied(connection) if state["ours"] else []
@@ -106,10 +119,11 @@ class ProcrastinateSchema(Schema):
         """
         async with self.connect() as connection:
             rows = connection.cursor(row_factory=dict_row)
-            state = await _only_row(connection, _STATE)
+            state = await _state(connection)
             if not state["created"]:
-                return await hidden_schemas(rows, _RIGHTS)
+                return [*await hidden_schemas(rows, _RIGHTS), *_problems_of_tables(state)]
             return [
+                *_problems_of_tables(state),
                 *_problems_of_schemas(await _only_row(connection, _SCHEMAS)),
                 *_problems_of_function(await _only_row(connection, _DEFERS)),
                 *_problems_of_queue(await _only_row(connection, _NOTIFY_QUEUE)),
@@ -125,6 +139,19 @@ class ProcrastinateSchema(Schema):
                 lacks = await missing_rights(rows, TO_REMOVE)
                 found.extend(f"Old events are not removed. {right}" for right in lacks)
             return found
+
+
+async def _state(connection: psycopg.AsyncConnection[Any]) -> dict[str, Any]:
+    return await _only_row(connection, _STATE, {"tables": [*_TABLES]})
+
+
+def _problems_of_tables(state: Mapping[str, Any]) -> Iterator[str]:
+    if state["missing"]:
+        yield (
+            f"Procrastinate's {', '.join(state['missing'])} is missing although other parts of it "
+            "exist; restore it, or, if no job is needed any more, drop all tables, types and "
+            "functions whose names begin with procrastinate_, and migrate again."
+        )
 
 
 def _problems_of_schemas(state: Mapping[str, Any]) -> Iterator[str]:
@@ -177,6 +204,8 @@ async def _unapplied(connection: psycopg.AsyncConnection[Any]) -> list[str]:
 
 async def _upgrade(connection: psycopg.AsyncConnection[Any]) -> list[str]:
     names = await _unapplied(connection)
+    if not names:
+        return []
     migrations = _migrations()
     for name in names:
         await connection.execute(migrations[name].read_text("utf-8"), prepare=False)
@@ -185,7 +214,9 @@ async def _upgrade(connection: psycopg.AsyncConnection[Any]) -> list[str]:
 
 
 async def _only_row(
-    connection: psycopg.AsyncConnection[Any], statement: LiteralString
+    connection: psycopg.AsyncConnection[Any],
+    statement: LiteralString,
+    parameters: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    cursor = await connection.cursor(row_factory=dict_row).execute(statement)
+    cursor = await connection.cursor(row_factory=dict_row).execute(statement, parameters)
     return await cursor.fetchone() or {}

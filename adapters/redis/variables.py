@@ -1,4 +1,5 @@
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import environ
 
@@ -7,6 +8,25 @@ from automation_retry.adapters.redis.settings import RedisSettings
 from automation_retry.adapters.server_url import server_url
 
 _URL = f"{PREFIX}_REDIS_URL"
+_OPTIONS = frozenset(
+    {
+        "client_name",
+        "db",
+        "health_check_interval",
+        "password",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_timeout",
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+        "username",
+    }
+)
+"""Others, as the protocol's version, would change what this adapter relies on."""
 
 
 def _url(text: str) -> str:
@@ -17,7 +37,7 @@ def _url(text: str) -> str:
         raise ValueError("must be one URL, of one host")
     if url.scheme == "unix" and not url.path.strip("/"):
         raise ValueError("must name a socket: unix:///PATH")
-    if url.scheme != "unix" and not re.fullmatch("(/[0-9]*)?", url.path):
+    if url.scheme != "unix" and not re.fullmatch("(/[0-9]{0,6})?", url.path):
         raise ValueError("must end with the number of a database or nothing: redis://HOST:6379/0")
     _refuse_unknown_options(text)
     return text
@@ -27,10 +47,13 @@ def _refuse_unknown_options(url: str) -> None:
     """The driver itself notices what is wrong in the query only when it opens a connection."""
     from redis.asyncio import ConnectionPool
 
+    unknown = {name for name, _ in parse_qsl(urlsplit(url).query, True)} - _OPTIONS  # noqa: FBT003
+    if unknown:
+        raise ValueError(f"may have only these options after the ?: {', '.join(sorted(_OPTIONS))}")
     try:
         ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
-    except (TypeError, ValueError):
-        raise ValueError("has an option after the ? that Redis' driver does not know") from None
+    except Exception:  # noqa: BLE001 - each option has errors of its own
+        raise ValueError("has an option after the ? whose value is wrong") from None
 
 
 @environ.config(prefix="", frozen=True)

@@ -80,6 +80,17 @@ class Directory(Protocol):
         """
         ...
 
+    async def create_user(
+        self, *, company_name: str, username: str, email: str, permissions: frozenset[Permission]
+    ) -> User:
+        """Creates a user in a new tenant. Of concurrent calls with one name one succeeds.
+
+        Raises:
+            UserExists: some tenant has a user of that name.
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
     async def users(self, tenant: UUID | None = None) -> Sequence[UserAccount]:
         """The users of one tenant, or of all, by tenant and name.
 

@@ -9,7 +9,9 @@ import click
 from automation_retry.application.ports import ApiKey, Directory, User
 from automation_retry.domain import utc_text
 from automation_retry.entrypoints.cli.output import (
+    as_text,
     json_option,
+    print_completely,
     print_json,
     print_line,
     print_table,
@@ -54,7 +56,7 @@ def create_api_key(  # noqa: PLR0913 - the options
         )
         try:
             _print_key(key, user, as_json=as_json)
-        except OSError:
+        except BaseException:  # a signal as well
             await directory.remove_api_key(user, key)
             raise
 
@@ -63,9 +65,9 @@ def create_api_key(  # noqa: PLR0913 - the options
 
 def _print_key(key: str, user: User, *, as_json: bool) -> None:
     if as_json:
-        print_json({"api_key": key, "tenant": user.tenant, "user_id": user.user_id})
+        print_completely(as_text({"api_key": key, "tenant": user.tenant, "user_id": user.user_id}))
     else:
-        click.echo(key)
+        print_completely(key)
 
 
 @api_key.command("list")

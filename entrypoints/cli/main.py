@@ -17,37 +17,43 @@ from automation_retry.entrypoints.cli.serve import demo, migrate, relay, serve
 from automation_retry.entrypoints.cli.users import user
 from automation_retry.entrypoints.settings import SettingsError
 
+_READ_ONLY = "read-only transaction"
+
 
 class _Main(click.Group):
     """Reports the errors that a user can fix in one line, for all commands."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:  # while a script for completion is printed
+            sys.exit(f"Error: {_described(error)}")
+
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _printable_errors():
+        with _one_line_errors():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _printable_errors():
-            try:
-                return super().invoke(ctx)
-            except (SettingsError, EmbeddedPostgresError) as error:
-                raise click.ClickException(str(error)) from error
-            except StorageUnavailable as error:
-                raise click.ClickException(f"PostgreSQL: {error.reason}") from error
-            except (SchemaRefused, StorageFailed) as error:
-                raise click.ClickException(str(error)) from error
-            except OSError as error:
-                if error.errno == errno.EPIPE:
-                    raise  # whoever read the output has ended
-                raise click.ClickException(_described(error)) from error
+        with _one_line_errors():
+            return super().invoke(ctx)
 
 
 @contextmanager
-def _printable_errors() -> Iterator[None]:
+def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
         vars(error).update(message=printable(error.message))
         raise
+    except (SettingsError, EmbeddedPostgresError, SchemaRefused, StorageFailed) as error:
+        raise click.ClickException(printable(str(error))) from error
+    except StorageUnavailable as error:
+        remedy = "; name the primary in DATABASE_URL" if _READ_ONLY in error.reason else ""
+        raise click.ClickException(printable(f"PostgreSQL: {error.reason}{remedy}")) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # whoever read the output has ended
+        raise click.ClickException(printable(_described(error))) from error
 
 
 def _described(error: OSError) -> str:

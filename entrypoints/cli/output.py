@@ -1,6 +1,8 @@
 """What commands print: text for people, or JSON; never a control character."""
 
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -20,8 +22,23 @@ def json_option(command: F) -> F:
 
 
 def print_json(document: Any) -> None:
-    """In ASCII, so that nothing in it is interpreted by a terminal."""
-    click.echo(json.dumps(document, indent=2, default=_json))
+    click.echo(as_text(document))
+
+
+def as_text(document: Any) -> str:
+    """JSON in ASCII, so that nothing in it is interpreted by a terminal."""
+    return json.dumps(document, indent=2, default=_json)
+
+
+def print_completely(text: str) -> None:
+    """Raises OSError unless all of it was written: Python's own streams lose what a pipe refuses.
+
+    A non-blocking pipe that is full refuses.
+    """
+    sys.stdout.flush()
+    left = f"{text}\n".encode()
+    while left:
+        left = left[os.write(sys.stdout.fileno(), left) :]
 
 
 def print_line(*parts: str) -> None:

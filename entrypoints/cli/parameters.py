@@ -1,6 +1,7 @@
 """Types of arguments, which refuse what nobody means."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,13 @@ def text(value: str) -> str:
     if printable(stripped) != stripped:
         raise click.BadParameter(f"must be UTF-8 without control characters, not {stripped!r}.")
     return stripped
+
+
+def folder(value: str) -> Path:
+    """The path of a folder that may not exist yet."""
+    if not value:
+        raise click.BadParameter("must not be blank.")
+    return Path(value)
 
 
 class FutureTime(click.DateTime):

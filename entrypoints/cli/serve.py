@@ -11,7 +11,7 @@ import click
 
 from automation_retry.adapters.printable import printable
 from automation_retry.entrypoints.cli.output import json_option, print_json, print_line
-from automation_retry.entrypoints.cli.parameters import text
+from automation_retry.entrypoints.cli.parameters import folder, text
 from automation_retry.entrypoints.cli.storage import configured_settings, durable_settings
 from automation_retry.entrypoints.demo import run_demo, serve_memory
 from automation_retry.entrypoints.lifecycle import migrate_database, running_database
@@ -91,7 +91,7 @@ def migrate(*, as_json: bool) -> None:
     "--data",
     default=Path("var/demo"),
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=folder,
     help="Where its database and keys are kept.",
 )
 def demo(host: str, port: int | None, data: Path) -> None:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import click
 
+from automation_retry.application import UserExists
 from automation_retry.application.ports import Directory, User, UserAccount
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission
 from automation_retry.entrypoints.cli.output import (
@@ -44,12 +45,9 @@ async def only_user(directory: Directory, username: str, tenant: UUID | None) ->
             )
         case several:
             raise click.ClickException(
-                f"Several users are named {username!r}; say --tenant: {_tenants(several)}."
+                f"Several users are named {username!r}; say --tenant: "
+                f"{', '.join(str(found.tenant) for found in several)}."
             )
-
-
-def _tenants(users: Sequence[User]) -> str:
-    return ", ".join(str(found.tenant) for found in users)
 
 
 def _may_option(command: F) -> F:
@@ -100,22 +98,25 @@ def create_user(  # noqa: PLR0913 - the options
     if tenant and new_tenant:
         raise click.UsageError("--tenant and --new-tenant exclude each other.")
 
-    async def create(directory: Directory) -> User:
-        others = [] if tenant or new_tenant else await directory.find_user(username)
-        if others:
-            raise click.ClickException(
-                f"A user {username!r} exists already in tenant {_tenants(others)}; say --tenant to "
-                "choose one, or --new-tenant to create another user of that name."
-            )
-        return await directory.ensure_user(
-            tenant=tenant or new_id(),
-            company_name=company,
-            username=username,
-            email=email or f"{username}@localhost",
-            permissions=_permissions(may),
-        )
+    given: Any = {
+        "company_name": company,
+        "username": username,
+        "email": email or f"{username}@localhost",
+        "permissions": _permissions(may),
+    }
 
-    created = with_directory(create)
+    async def create(directory: Directory) -> User:
+        if tenant or new_tenant:
+            return await directory.ensure_user(tenant=tenant or new_id(), **given)
+        return await directory.create_user(**given)
+
+    try:
+        created = with_directory(create)
+    except UserExists as error:
+        raise click.ClickException(
+            f"A user {username!r} exists already in tenant {', '.join(map(str, error.tenants))}; "
+            "say --tenant to choose one, or --new-tenant to create another user of that name."
+        ) from error
     if as_json:
         print_json(_user_json(created))
     else:

@@ -1,7 +1,6 @@
 import asyncio
 import gc
 import logging
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,7 +16,7 @@ from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.logging import configure_logging
 from automation_retry.entrypoints.server.sockets import address_of
 from automation_retry.entrypoints.server.stoppable import StoppableServer, server_config
-from automation_retry.entrypoints.settings import Settings, read_settings
+from automation_retry.entrypoints.settings import Settings
 from automation_retry.entrypoints.stop import Stop
 from automation_retry.entrypoints.workers import Workers
 
@@ -78,21 +77,20 @@ def serve_in_workers(
     settings: Settings, listening: socket.socket, workers: int, *, stop: Stop
 ) -> None:
     """Serves in `workers` processes, each with its pool and its relay, until SIGINT or SIGTERM."""
-    if read_settings().database_url != settings.database_url:
-        # The workers read this environment; an embedded database has its URL only now.
-        os.environ["DATABASE_URL"] = settings.database_url.text
-        os.environ.pop("DATABASE_URL_FILE", None)
 
     def announce() -> None:
         log(logging.INFO, "serving", address=address_of(listening), workers=workers)
 
     # While any process has the socket open, connections go on to be accepted by the kernel.
-    Workers(partial(_serve_as_worker, listening), workers, stop, announce, listening.close).run()
+    Workers(
+        partial(_serve_as_worker, settings, listening), workers, stop, announce, listening.close
+    ).run()
 
 
-def _serve_as_worker(listening: socket.socket, on_started: Callable[[], None]) -> None:
-    """Serves in this process, configured by its environment."""
-    settings = read_settings()
+def _serve_as_worker(
+    settings: Settings, listening: socket.socket, on_started: Callable[[], None]
+) -> None:
+    """Serves in this process. Settings are not read again: a file may have been for one reader."""
     configure_logging(settings.log_format, settings.log_level)
     stop = Stop(settings.shutdown_grace_s)
     serve_here(settings, listening, stop=stop, on_started=on_started)

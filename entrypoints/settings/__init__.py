@@ -53,7 +53,7 @@ def read_settings(
     """
     sources = _sources(brokers)
     given = sources.read(variables)
-    if given.get(POOL_MAX_SIZE, "").strip() == "1":
+    if given.get(POOL_MAX_SIZE, "").strip().lstrip("0") == "1":
         given = {POOL_MIN_SIZE: "1", **given}  # its default would be more than that
     try:
         settings = environ.to_config(Settings, given)

@@ -29,6 +29,8 @@ class DatabaseUrl:
 
 def database_url(text: str) -> DatabaseUrl:
     """Raises ValueError for a text of none of the three forms, or a malformed URL."""
+    scheme, colon, rest = text.partition(":")
+    text = f"{scheme.lower()}{colon}{rest}"
     if text == "memory:":
         return DatabaseUrl(StorageKind.MEMORY, text)
     if text.startswith("embedded:") and text != "embedded:":

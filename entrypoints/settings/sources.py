@@ -80,7 +80,7 @@ def _content(variable: str, file: str) -> str:
     if len(content) > _MAX_FILE_BYTES:
         raise SettingsError(variable, f"{file!r} is larger than {_MAX_FILE_BYTES} bytes")
     try:
-        text = content.decode().strip()
+        text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise SettingsError(variable, f"{file!r} is not UTF-8") from None
     if not text:

@@ -1,9 +1,11 @@
+import asyncio
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
-from automation_retry.application.ports import ApiKey, ApiKeyStatus, User
+from automation_retry.application import InvalidApiKey, UserExists
+from automation_retry.application.ports import ApiKey, ApiKeyStatus, User, UserAccount
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission
 from tests.contracts.storage import StorageUnderTest
 
@@ -64,6 +66,75 @@ async def test_permissions_are_added_and_never_taken_away(
     await ensured(storage, tenant, permissions=frozenset())
 
     assert await permissions_of(storage, user) == BOTH
+
+
+async def test_a_new_user_has_a_name_of_its_own(storage: StorageUnderTest) -> None:
+    """Of concurrent calls one creates the user, and the others are told where it is."""
+    name = f"ada-{uuid4()}"
+    outcomes = await asyncio.gather(
+        *[
+            storage.directory.create_user(
+                company_name="Example Ltd", username=name, email="ada@x", permissions=READ_ONLY
+            )
+            for _ in range(5)
+        ],
+        return_exceptions=True,
+    )
+
+    [created] = [one for one in outcomes if isinstance(one, User)]
+    refused = [one for one in outcomes if isinstance(one, UserExists)]
+    assert [one.tenants for one in refused] == [[created.tenant]] * 4
+    assert await permissions_of(storage, created) == READ_ONLY
+
+
+async def test_users_are_listed_with_what_they_may_do(
+    storage: StorageUnderTest, tenant: UUID
+) -> None:
+    """By name; in one tenant only its own."""
+    grace = await ensured(storage, tenant, "grace", READ_ONLY)
+    ada = await ensured(storage, tenant)
+    await ensured(storage, uuid4())
+    await storage.directory.set_user_active(grace, active=False)
+
+    assert list(await storage.directory.users(tenant)) == [
+        UserAccount(user=ada, company_name="Example Ltd", active=True, permissions=BOTH),
+        UserAccount(user=grace, company_name="Example Ltd", active=False, permissions=READ_ONLY),
+    ]
+
+
+async def test_a_grant_adds_to_what_a_user_may_do(storage: StorageUnderTest, tenant: UUID) -> None:
+    """Nothing is taken away."""
+    user = await ensured(storage, tenant, permissions=READ_ONLY)
+    await storage.directory.grant(user, frozenset({AUTOMATION_EXECUTE}))
+
+    assert await permissions_of(storage, user) == BOTH
+
+
+async def test_a_user_is_deactivated_and_activated(storage: StorageUnderTest, tenant: UUID) -> None:
+    """Its keys follow, and say why."""
+    user = await ensured(storage, tenant)
+    api_key = await storage.directory.create_api_key(user=user)
+    await storage.directory.set_user_active(user, active=False)
+    [listed] = await storage.directory.api_keys(tenant)
+    with pytest.raises(InvalidApiKey):
+        await storage.authenticator.authenticate(api_key)
+    await storage.directory.set_user_active(user, active=True)
+    valid = await storage.authenticator.authenticate(api_key)
+
+    assert listed.status is ApiKeyStatus.USER_INACTIVE
+    assert valid.principal.user_id == user.user_id
+
+
+async def test_a_removed_key_is_gone(storage: StorageUnderTest, tenant: UUID) -> None:
+    """As if it had never been created; others stay."""
+    user = await ensured(storage, tenant)
+    api_key = await storage.directory.create_api_key(user=user)
+    await storage.directory.create_api_key(user=user, description="other")
+    await storage.directory.remove_api_key(user, api_key)
+
+    assert [key.description for key in await storage.directory.api_keys(tenant)] == ["other"]
+    with pytest.raises(InvalidApiKey):
+        await storage.authenticator.authenticate(api_key)
 
 
 async def test_users_of_one_tenant_do_not_share_permissions(

@@ -135,7 +135,10 @@ def test_bytes_that_are_not_utf_8_are_refused() -> None:
     [
         ("redis://:hunter2/x@redis", "has no valid host and port"),
         ("redis://:hunter2@redis/one", "must end with the number of a database or nothing"),
-        ("redis://:hunter2@redis?colour=red", "has an option after the ? that Redis' driver does"),
+        ("redis://:hunter2@redis?protocol=3", "may have only these options after the ?: client"),
+        ("rediss://:hunter2@redis?ssl_cert_reqs=x", "has an option after the ? whose value is"),
+        ("redis://:hunter2%00@redis", "contains a percent-encoded NUL"),
+        ("redis://:hunter2%ff@redis", "contains percent-encoded bytes that are not UTF-8"),
         ("redis://:hunter2@one,redis://two", "must be one URL, of one host"),
         ("redis://:hunter2@one,two", "must be one URL, of one host"),
         ("unix://", "must name a socket"),

@@ -63,6 +63,19 @@ def test_a_worker_that_dies_is_told_and_replaced(database_url: str) -> None:
     assert status == 0
 
 
+def test_a_file_that_can_be_read_once_is_enough(database_url: str) -> None:
+    """As of a process substitution; workers that are replaced need it no more."""
+    script = f'exec {" ".join(TWO)} <<< "{database_url}"'
+    with running(["bash", "-c", script], {"DATABASE_URL_FILE": "/dev/stdin"}) as serve:
+        serve.until('"workers": 2')
+        os.kill(min(pids_of_workers(serve.process.pid)), signal.SIGKILL)
+        serve.until("worker died")
+        serve.until('"serving"')
+        status = serve.end(signal.SIGTERM)
+
+    assert status == 0
+
+
 def test_workers_end_with_their_parent(database_url: str) -> None:
     """Also when it is killed, and nothing listens any more."""
     with running(TWO, {"DATABASE_URL": database_url}) as serve:

@@ -78,6 +78,19 @@ async def test_a_lost_column_of_a_table_that_exists_is_told(database_url: str) -
     assert str(error.value).startswith("automation_outbox.body is missing although its table")
 
 
+@pytest.mark.parametrize("table", ["jobs", "events", "workers", "periodic_defers"])
+async def test_a_lost_table_of_procrastinate_is_told(database_url: str, table: str) -> None:
+    """Its own migrations cannot create it again; what is left is for the operator to judge."""
+    execute(database_url, f"DROP TABLE procrastinate_{table} CASCADE")
+    async with running_service({"DATABASE_URL": database_url}) as world:
+        not_ready = (await world.client.get("/readyz")).json()["error"]["details"]["problems"]
+    with pytest.raises(SchemaRefused) as error:
+        await migrate(database_url)
+
+    assert f"Procrastinate's procrastinate_{table} is missing although" in not_ready[0]
+    assert str(error.value) in not_ready
+
+
 async def test_migrations_that_were_applied_can_be_applied_again(database_url: str) -> None:
     """Beside a running service, and they keep what the tables hold."""
     async with running_service({"DATABASE_URL": database_url}) as world:

@@ -4,6 +4,9 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
 
 import psycopg
 import pytest
@@ -105,6 +108,39 @@ def test_a_key_that_could_not_be_printed_is_not_kept(url: str) -> None:
     assert closed.returncode == 1
     assert "no standard output" in closed.stderr
     assert keys(url) == []
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_key_that_nobody_reads_is_not_kept(url: str, *, blocking: bool) -> None:
+    """The pipe is full: the command waits until it is ended, or the pipe refuses the key."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for size in (4096, 1):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, b" " * size)
+    os.set_blocking(writing, blocking)
+    with subprocess.Popen(
+        [COMMAND, "api-key", "create", "--user", "ada"],
+        env=environment({"DATABASE_URL": url}),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    ) as process:
+        if blocking:
+            until(lambda: bool(keys(url)))
+            process.terminate()
+        status = process.wait(timeout=60)
+    os.close(reading)
+    os.close(writing)
+
+    assert status == (143 if blocking else 1)
+    assert keys(url) == []
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + 20
+    while not condition():
+        assert monotonic() < deadline
 
 
 @pytest.mark.parametrize(

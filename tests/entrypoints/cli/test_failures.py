@@ -2,12 +2,13 @@
 
 import os
 import signal
+import subprocess
 
 import psycopg
 import pytest
 
 from tests.entrypoints.serving import address
-from tests.support.command import COMMAND, run, running
+from tests.support.command import COMMAND, environment, run, running
 from tests.support.own_postgres import running_own_postgres
 from tests.support.server_process import free_port
 
@@ -198,6 +199,25 @@ def test_colours_can_be_switched_off() -> None:
     assert "\x1b[" in seen[""]
     assert "\x1b[" not in seen["1"]
     assert "serving" in seen["1"]
+
+
+@pytest.mark.parametrize(
+    "command", ["--help", "--version", "_AUTOMATION_RETRY_COMPLETE=bash_source"]
+)
+def test_a_full_disk_is_told(command: str) -> None:
+    """Whatever is printed."""
+    before, _, arguments = command.rpartition("source")
+    line = f"{before}source {COMMAND}" if before else f"{COMMAND} {arguments}"
+    ended = subprocess.run(
+        ["sh", "-c", f"{line} > /dev/full"],
+        env=environment({}),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: Cannot write the output: No space left on device\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
