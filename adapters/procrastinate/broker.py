@@ -92,7 +92,6 @@ def _body(message: Message) -> dict[str, Any]:
 
 def procrastinate_broker(
     storage: Storage,
-    *,
     event_retention_s: float = EVENT_RETENTION_S,
     kinds: frozenset[MessageKind] = frozenset(MessageKind),
 ) -> BrokerBundle:

@@ -56,3 +56,24 @@ async def test_removes_expired_records_until_it_is_stopped(
     assert not before
     assert records.asked == [NOON - LIFETIME]
     assert lost == written
+
+
+async def test_an_error_of_one_removal_does_not_keep_the_others_from_theirs() -> None:
+    async def fails() -> int:
+        raise ZeroDivisionError
+
+    async def removes() -> int:
+        return 1
+
+    stopping = asyncio.Event()
+    loop = HousekeepingLoop({"keys expired": fails, "events expired": removes})
+    with broken_log() as lost:
+        task = asyncio.create_task(loop.run(stopping))
+        while len(lost) < 2:
+            assert not task.done()
+            await asyncio.sleep(0)
+        stopping.set()
+        async with asyncio.timeout(30):
+            await task
+
+    assert lost == ["housekeeping failed", "events expired"]
