@@ -15,6 +15,7 @@ from automation_retry.adapters.procrastinate.retention import (
     REMOVE,
     EventRetention,
 )
+from automation_retry.entrypoints.settings import SettingsError, read_settings
 from tests.adapters.postgres.test_claim_cost import EXPLAIN, pages_read
 from tests.adapters.procrastinate.queues import EVENT, JOB, jobs, retry, serving
 from tests.support.factories import a_failed_execution
@@ -188,6 +189,17 @@ async def test_a_batch_costs_the_same_whatever_waits(queues: Queues, pages: int,
     assert explained
     assert pages_read(explained) < 500
     assert len(await queues.remaining()) == 5990
+
+
+def test_the_age_is_a_setting() -> None:
+    """Seconds; a week unless something else is set."""
+    url = {"DATABASE_URL": "postgresql://db/automation"}
+    name = "AUTOMATION_RETRY_EVENT_RETENTION_S"
+
+    assert read_settings(url).events.variables.event_retention_s == 7 * 24 * 3600
+    assert read_settings({**url, name: "60"}).events.variables.event_retention_s == 60
+    with pytest.raises(SettingsError, match=f"{name}: must be a whole number from 1 to"):
+        read_settings({**url, name: "0"})
 
 
 async def test_a_service_removes_what_nobody_fetched(database_url: str) -> None:
