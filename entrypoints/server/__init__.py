@@ -1,6 +1,6 @@
 """The HTTP server around the application: sockets, processes, signals, and its limits."""
 
-from automation_retry.entrypoints.server.protocol import TimeLimits
+from automation_retry.entrypoints.server.progress import TimeLimits
 from automation_retry.entrypoints.server.serving import (
     Surroundings,
     application,

@@ -21,7 +21,11 @@ def most_connections(database_connections: int) -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return _MOST
-    return min(_MOST, max(_LEAST, soft - database_connections - _OTHER_DESCRIPTORS))
+    left = soft - database_connections - _OTHER_DESCRIPTORS
+    if left < _LEAST:
+        needed = _LEAST + database_connections + _OTHER_DESCRIPTORS
+        log(logging.WARNING, "few file descriptors", limit=soft, needed=needed)
+    return min(_MOST, max(_LEAST, left))
 
 
 class Waiting(Protocol):

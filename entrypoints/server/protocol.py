@@ -5,12 +5,12 @@ import sys
 from typing import Any, Final, cast
 
 import httptools
-from attrs import frozen
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from automation_retry.adapters.log import log
 from automation_retry.entrypoints.clock import new_id
 from automation_retry.entrypoints.server.connection_limit import ConnectionLimit
+from automation_retry.entrypoints.server.progress import Answers, Body, Head, TimeLimits
 from automation_retry.entrypoints.server.refusals import (
     HEAD_TOO_LARGE,
     MAX_HEAD_BYTES,
@@ -23,21 +23,13 @@ from automation_retry.entrypoints.server.refusals import (
 )
 
 _HEADER_OVERHEAD: Final = len(b": \r\n")
+_MAX_PIPELINED: Final = 16
+_MAX_TRAILERS: Final = 100
+_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
+_HALF_CLOSED_S: Final = 0.5
 
 _quiet = logging.getLogger("uvicorn.protocol")
 _quiet.setLevel(logging.ERROR)  # refusals have a line of their own, with the address
-
-
-@frozen(kw_only=True)
-class TimeLimits:
-    """How long a client may take, in seconds."""
-
-    head: float = 10.0
-    """From the connection, or the first byte of a further request, to the end of the headers."""
-    body: float = 30.0
-    """From there to the end of the body."""
-    linger: float = 2.0
-    """What a refused client still sends is read for so long: a reset could overtake the answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -54,28 +46,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self.logger = _quiet
         self._limit = limit
         self._times = times
-        self._head_since: float | None = None
-        """Since when the head of a request is awaited, if not on an idle connection."""
-        self._body_since: float | None = None
-        """Since when a body is awaited; None after it has arrived."""
-        self._idle_since: float | None = None
-        """When the last answer was complete."""
-        self._head_has_begun = False
-        self._head_bytes = 0
-        """Received of a head that is not complete, but for the piece in which it began."""
-        self._received = 0
-        """The same with the piece that is being parsed, which may also hold other requests."""
-        self._begun = 0
-        """Requests whose first byte has arrived."""
+        self._head = Head()
+        self._body = Body()
+        self._answers = Answers()
+        self._piece = b""
+        """What is being parsed."""
+        self._running: RequestResponseCycle | None = None
+        """The request that is worked on; `cycle` is the newest one, which may wait behind it."""
         self._refusal: Refusal | None = None
+        """Why the parser was stopped; else it has an error of its own."""
+        self._due: Refusal | None = None
+        """What is answered once the requests before it are."""
         self._refused = False
         self._lingers_since: float | None = None
+        self._eof_since: float | None = None
         self._finishing = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         now = self.loop.time()
-        self._head_since = now
+        self._head.since = now
         connections = cast("set[BoundedProtocol]", self.connections)
         if not self._limit.admits(connections, now):
             if self._limit.may_linger(connections):
@@ -83,98 +73,156 @@ class BoundedProtocol(HttpToolsProtocol):
             else:
                 self.transport.abort()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has sent all it will still gets the answer, if that comes soon.
+
+        One that has gone looks alike; its request is cancelled.
+        """
+        if self._lingers_since is not None or self._unanswered() is None:
+            return False
+        self._eof_since = self.loop.time()
+        self.finish()
+        return True
+
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        begun = self._begun
-        self._received = self._head_bytes + len(data)
+        requests, awaits_body = self._head.requests, self._body.since
+        self._piece = data
+        self._head.at_most += len(data)
         super().data_received(data)
-        if self._head_since is not None and self._begun == begun:
-            self._head_bytes = self._received
-            if self._head_bytes > MAX_HEAD_BYTES and not self._refused:
-                excess = self._excess() if self._head_has_begun else None
-                self._refuse(excess or HEAD_TOO_LARGE)
-        elif self.timeout_keep_alive_task is None and self._is_idle():
-            self._head_since = self.loop.time()  # line feeds before a request
+        if bool(self._refused):  # by a callback of the parser
+            return
+        if self._head.since is not None:
+            if self._head.requests == requests:
+                self._head.at_least += len(data)
+            else:
+                self._head.at_most = len(data)
+            if self._head.at_least > MAX_URL_BYTES + MAX_HEAD_BYTES:
+                self._refuse(self._excess() or HEAD_TOO_LARGE)
+        elif self._body.since is not None:
+            if self._body.since == awaits_body:
+                self._body.framed += len(data)
+            if self._body.framing_is_excessive or len(self.headers) > _MAX_TRAILERS:
+                self._refuse(malformed("Trailers or chunk extensions are too large"))
+        elif self.timeout_keep_alive_task is None and self._unanswered() is None:
+            self._head.since = self.loop.time()  # line feeds before a request
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Called by uvicorn: the parser has stopped. The upgrade is ignored, as HTTP allows."""
+        error = sys.exc_info()[1]
+        assert isinstance(error, httptools.HttpParserUpgrade)  # noqa: S101 - the caller handles it
+        rest = self._piece[error.args[0] :]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        if rest:
+            super().data_received(rest)
 
     def _excess(self) -> Refusal | None:
-        """What is too large in the head that is complete, or in the part that has arrived."""
+        """What is too large in a head that is complete, or in the part that has arrived."""
+        if not self._head.has_begun:
+            return None
         if len(self.url) > MAX_URL_BYTES:
             return URL_TOO_LONG
-        if self._received <= MAX_HEAD_BYTES:  # the bytes of this head, and perhaps of others
+        if self._head.at_most <= MAX_HEAD_BYTES:
             return None
         headers = sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in self.headers)
         return HEAD_TOO_LARGE if headers > MAX_HEAD_BYTES else None
 
-    def _is_idle(self) -> bool:
-        return (
-            self._head_since is None
-            and self._body_since is None
-            and self._idle_since is not None
-            and self.cycle.response_complete
-        )
+    def _unsupported(self) -> Refusal | None:
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            return malformed(f"More than {_MAX_PIPELINED} requests wait for their answers")
+        if self.parser.should_upgrade() and _BODY_HEADERS & {name for name, _ in self.headers}:
+            return malformed("An upgrade with a body is not supported")
+        return None
 
     @property
     def waits_since(self) -> float | None:
         """Since when the client owes a request, or the rest of one that was answered already.
 
-        None while a request is worked on.
+        None while a request is worked on, or an answer is on its way.
         """
-        if self._head_since is not None:
-            return self._head_since
-        if self._idle_since is None or self._unanswered():
+        if self._unanswered() or self.transport.is_closing():
             return None
-        return self._idle_since
+        return self._head.since or self._answers.last_at
 
     def on_response_complete(self) -> None:
-        self._idle_since = self.loop.time()
-        super().on_response_complete()
+        self._answers.last_at = self.loop.time()
+        if self._due is not None and not self.pipeline and not self.transport.is_closing():
+            self._answer(self._due)
+        else:
+            super().on_response_complete()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._begun += 1
-        self._head_has_begun = True
-        self._head_bytes = 0
-        if self._head_since is None:
-            self._head_since = self.loop.time()
+        self._head.begin(self.loop.time())
 
     def on_headers_complete(self) -> None:
-        self._refusal = self._excess()
+        self._refusal = self._excess() or self._unsupported()
         if self._refusal is not None:
             raise ValueError(self._refusal.message)  # the parser passes it on as its own error
-        self._head_has_begun = False
-        self._head_since = None
-        self._body_since = self.loop.time()
         super().on_headers_complete()
-        if self._finishing:
+        self._head.end()
+        self._body.begin(self.loop.time())
+        self.headers = []  # for trailers, which are no headers of the request
+        if self._finishing or self.expect_100_continue:
+            # A client that was not asked for its body may send it or not.
             self.cycle.keep_alive = False
 
+    def on_body(self, body: bytes) -> None:
+        self._body.received += len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._body_since = None
+        self._body.since = None
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Called by uvicorn while it handles an error of the parser."""
         self._refuse(self._refusal or malformed(_reason(sys.exc_info()[1])))
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answers, unless that would end in the midst of an earlier answer; reads nothing more."""
+        """Answers, after the answers that are due before; reads nothing more."""
         self._log(refusal)
         self._refused = True
-        cycle = self._unanswered()
-        if cycle is not None:
-            if self._body_since is None or cycle.response_started:
-                cycle.keep_alive = False
-                return
-            cycle.disconnected = True
-            cycle.message_event.set()
-        self._answer(refusal)
+        newest = self._unanswered()
+        awaits_body = self._body.since is not None
+        if newest is None:
+            if awaits_body:
+                self._linger()  # it was answered before its body had come
+            else:
+                self._answer(refusal)
+        elif not awaits_body:
+            self._due = refusal
+        elif newest is not self._running:
+            self.pipeline.popleft()
+            self._due = refusal
+        elif newest.response_started:
+            newest.keep_alive = False
+        else:
+            newest.disconnected = True
+            newest.message_event.set()
+            self._answer(refusal)
 
     def _answer(self, refusal: Refusal) -> None:
         self._refused = True
-        self._head_since = None
-        self._unset_keepalive_if_required()
+        self._head.since = None
         self.transport.write(refusal.response(new_id(), self.server_state.default_headers))
+        self._linger()
+
+    def _linger(self) -> None:
+        self._unset_keepalive_if_required()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._lingers_since = self.loop.time()
@@ -190,22 +238,44 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def enforce_limits(self, now: float) -> None:
         """Ends what has taken too long."""
-        if self.transport.is_closing():
+        unsent = self.transport.get_write_buffer_size()
+        if self._answers.wait_s(unsent, now) > self._times.answer:
+            self.transport.abort()
+        elif self.transport.is_closing():
             return
-        if self._lingers_since is not None:
+        elif self._lingers_since is not None:
             if now - self._lingers_since > self._times.linger:
                 self.transport.abort()
-        elif self._head_since is not None and now - self._head_since > self._times.head:
-            if self._head_has_begun:
+        elif self._is_overdue(now):
+            if self._head.has_begun and self._eof_since is None:
                 self._refuse(head_too_slow(self._times.head))
             else:
                 self.transport.close()
-        elif (
-            self._body_since is not None
-            and now - self._body_since > self._times.body
-            and self.cycle.response_complete
-        ):
+
+    def _is_overdue(self, now: float) -> bool:
+        """Whether the client owes something for too long, or has gone."""
+        if self._eof_since is not None:
+            return now - self._eof_since > _HALF_CLOSED_S
+        if self._unanswered():
+            return False
+        head, body = self._head.since or now, self._body.since or now
+        return now - head > self._times.head or now - body > self._times.body
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Called by uvicorn some time after an answer was complete, but perhaps not yet sent."""
+        if self.transport.get_write_buffer_size():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        """Called by the server when it stops, after a while in which requests were awaited."""
+        if self._lingers_since is not None or self._eof_since is not None:
             self.transport.close()
+        else:
+            super().shutdown()
 
     def close_waiting(self) -> None:
         """Ends a connection that owes a request."""
@@ -218,6 +288,7 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
 
     def _unanswered(self) -> RequestResponseCycle | None:
+        """The newest request, if it was not answered yet."""
         cycle: RequestResponseCycle | None = self.cycle
         return None if cycle is None or cycle.response_complete else cycle
 

@@ -10,7 +10,8 @@ import uvicorn
 
 from automation_retry.adapters.log import log
 from automation_retry.entrypoints.server.connection_limit import ConnectionLimit, most_connections
-from automation_retry.entrypoints.server.protocol import BoundedProtocol, TimeLimits
+from automation_retry.entrypoints.server.progress import TimeLimits
+from automation_retry.entrypoints.server.protocol import BoundedProtocol
 from automation_retry.entrypoints.server.sockets import address_of
 from automation_retry.entrypoints.settings import Settings
 from automation_retry.entrypoints.stop import Stop
@@ -118,7 +119,10 @@ def _backlog(listening: socket.socket) -> Sequence[socket.socket]:
     while True:
         try:
             connection, _ = listening.accept()
-        except OSError:  # none waits, or there is no descriptor left
+        except BlockingIOError:
+            return accepted
+        except OSError as error:  # there is no descriptor left: those that wait are reset
+            log(logging.WARNING, "connections are reset by the stop", reason=error.strerror)
             return accepted
         connection.setblocking(False)  # noqa: FBT003
         accepted.append(connection)

@@ -24,6 +24,8 @@ from automation_retry.entrypoints.http.wire.request_context import (
 
 _SERVER_ERROR = 500
 _MAX_MESSAGE_LENGTH = 200
+_MAX_ADDRESS_LENGTH = 45
+"""Of an IPv6 address with an IPv4 address in it."""
 
 
 class AccessLog:
@@ -112,9 +114,15 @@ class AccessLog:
         log(level, "request", **fields)
 
 
-@lru_cache(maxsize=4096)
 def _address(client: str) -> str | None:
     """None for what a proxy forwarded and is no address; any client can send that."""
+    if len(client) > _MAX_ADDRESS_LENGTH or "%" in client:  # a scope may be any text
+        return None
+    return _checked_address(client)
+
+
+@lru_cache(maxsize=4096)
+def _checked_address(client: str) -> str | None:
     try:
         return str(ip_address(client))
     except ValueError:

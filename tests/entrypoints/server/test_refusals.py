@@ -103,14 +103,25 @@ async def test_a_head_up_to_the_limits_is_served(world: World) -> None:
     assert answer.status == 200
 
 
-async def test_an_answer_that_is_due_comes_before_a_refusal(world: World) -> None:
-    """Bytes that follow a request and are none do not spoil its answer."""
-    connection = await Connection.to(world)
-    await connection.send(GET + b"\r\n" + b"GARBAGE\r\n\r\n")
-    answer = await connection.answer()
+@pytest.mark.parametrize(
+    "malformed", [b"GARBAGE\r\n\r\n", RETRY + b"Transfer-Encoding: chunked\r\n\r\nZ\r\n"]
+)
+async def test_an_answer_that_is_due_comes_before_a_refusal(world: World, malformed: bytes) -> None:
+    """Bytes that follow a request do not spoil its answer, whether they come with it or later."""
+    key = (await world.key()).encode()
+    executions = [await world.add(a_failed_execution(tenant=world.tenant)) for _ in range(2)]
+    statuses = []
+    for execution, pause in zip(executions, (b"", b"GET / HT"), strict=True):
+        url = f"/api/v1/automation/executions/{execution.execution_id}/retry"
+        connection = await Connection.to(world)
+        retry = f"POST {url} HTTP/1.1\r\nHost: x\r\nx-api-key: ".encode() + key + b"\r\n\r\n"
+        await connection.send(retry + malformed if not pause else retry + malformed[:10])
+        if pause:
+            await connection.send(malformed[10:])
+        statuses.append([(await connection.answer()).status for _ in range(2)])
+        assert await connection.end() == b""
 
-    assert answer.status == 200
-    assert await connection.end() == b""
+    assert statuses == [[200, 400], [200, 400]]
 
 
 async def test_pipelined_requests_are_answered_in_order(world: World) -> None:
