@@ -25,6 +25,7 @@ from automation_retry.entrypoints.server.refusals import (
 _HEADER_OVERHEAD: Final = len(b": \r\n")
 _MAX_PIPELINED: Final = 16
 _MAX_TRAILERS: Final = 100
+_NO_BODY: Final = frozenset({(b"content-length", b"0")})
 _BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 _HALF_CLOSED_S: Final = 0.5
 
@@ -139,7 +140,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def _unsupported(self) -> Refusal | None:
         if len(self.pipeline) >= _MAX_PIPELINED:
             return malformed(f"More than {_MAX_PIPELINED} requests wait for their answers")
-        if self.parser.should_upgrade() and _BODY_HEADERS & {name for name, _ in self.headers}:
+        if self.parser.should_upgrade() and not _NO_BODY.issuperset(
+            header for header in self.headers if header[0] in _BODY_HEADERS
+        ):
             return malformed("An upgrade with a body is not supported")
         return None
 
