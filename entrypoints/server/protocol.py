@@ -20,6 +20,7 @@ from automation_retry.entrypoints.server.refusals import (
     Refusal,
     head_too_slow,
     malformed,
+    reason_of,
 )
 
 _HEADER_OVERHEAD: Final = len(b": \r\n")
@@ -193,7 +194,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Called by uvicorn while it handles an error of the parser."""
-        self._refuse(self._refusal or malformed(_reason(sys.exc_info()[1])))
+        self._refuse(self._refusal or malformed(reason_of(sys.exc_info()[1])))
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answers, after the answers that are due before; reads nothing more."""
@@ -294,10 +295,3 @@ class BoundedProtocol(HttpToolsProtocol):
         """The newest request, if it was not answered yet."""
         cycle: RequestResponseCycle | None = self.cycle
         return None if cycle is None or cycle.response_complete else cycle
-
-
-def _reason(error: BaseException | None) -> str:
-    """What the parser says; it says nothing of what failed in a callback: reading the URL."""
-    if error is None or isinstance(error, httptools.HttpParserCallbackError):
-        return "Invalid URL"
-    return str(error)

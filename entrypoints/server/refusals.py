@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
+import httptools
 import orjson
 from attrs import frozen
 
@@ -62,3 +63,10 @@ def head_too_slow(within_s: float) -> Refusal:
 def malformed(reason: str) -> Refusal:
     """`reason` is the parser's, which quotes nothing of what was sent."""
     return Refusal(HTTPStatus.BAD_REQUEST, "BAD_REQUEST", f"Malformed HTTP request: {reason}")
+
+
+def reason_of(error: BaseException | None) -> str:
+    """What the parser says; it says nothing of what failed in a callback: reading the URL."""
+    if error is None or isinstance(error, httptools.HttpParserCallbackError):
+        return "Invalid URL"
+    return str(error)

@@ -1,6 +1,7 @@
 """HTTP as bytes on a socket, for what no client sends."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -37,6 +38,9 @@ class Connection:
         self._writer.write(data)
         await self._writer.drain()
 
+    def send_eof(self) -> None:
+        self._writer.write_eof()
+
     async def answer(self) -> Answer:
         """The next answer."""
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
@@ -54,7 +58,8 @@ class Connection:
 
     async def close(self) -> None:
         self._writer.close()
-        await self._writer.wait_closed()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
 
 async def exchange(world: World, data: bytes) -> Answer:
