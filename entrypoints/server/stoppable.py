@@ -18,6 +18,7 @@ from automation_retry.entrypoints.stop import Stop
 
 _ENFORCE_EVERY: Final = 5
 """Ticks of the server, of 0.1 s."""
+_LATE_S: Final = 1.0
 _LINGER_S: Final = 1.0
 """How long idle connections stay open in a stop, for requests that are on their way."""
 _POLL_S: Final = 0.02
@@ -53,6 +54,7 @@ class StoppableServer(uvicorn.Server):
         super().__init__(config)
         self._stop = stop
         self._on_started: Callable[[], None] = lambda: None
+        self._ticked_at = 0.0
 
     def run(
         self,
@@ -75,8 +77,10 @@ class StoppableServer(uvicorn.Server):
             self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % _ENFORCE_EVERY == 0:
-            now = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        # After a stall, what clients have sent meanwhile has not been read yet.
+        is_late, self._ticked_at = now - self._ticked_at > _LATE_S, now
+        if counter % _ENFORCE_EVERY == 0 and not is_late:
             for connection in self._connections():
                 connection.enforce_limits(now)
         return await super().on_tick(counter)

@@ -198,7 +198,7 @@ def test_the_age_is_a_setting() -> None:
 
     assert read_settings(url).events.variables.event_retention_s == 7 * 24 * 3600
     assert read_settings({**url, name: "60"}).events.variables.event_retention_s == 60
-    with pytest.raises(SettingsError, match=f"{name}: must be a whole number from 1 to"):
+    with pytest.raises(SettingsError, match=f"{name}: must be a whole number of seconds from 1 to"):
         read_settings({**url, name: "0"})
 
 

@@ -176,7 +176,7 @@ async def test_a_message_that_a_trigger_discards_is_not_lost(database_url: str) 
         (
             "ALTER TABLE procrastinate_jobs RENAME TO gone",
             "ALTER TABLE gone RENAME TO procrastinate_jobs",
-            "lacks procrastinate; run `automation-retry migrate`",
+            "procrastinate_jobs is missing although other parts of it exist",
         ),
         (
             "CREATE UNIQUE INDEX one_only ON procrastinate_jobs (priority)",
