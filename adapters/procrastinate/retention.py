@@ -60,8 +60,8 @@ FROM examined
 class EventRetention(Retention):
     """Removes event jobs of a certain age by PostgreSQL's clock, whether fetched or not.
 
-    Each object walks through the table once, and then examines only what has come of age. An event
-    that was locked or in work when the walk passed it is removed by the walk of the next process.
+    Each object scans the table once, and then examines only rows that have become old enough. An
+    event that was locked or in work when the scan passed it is removed by the next process's scan.
     A role that lacks a right in `TO_REMOVE` removes nothing.
     """
 

@@ -1,4 +1,4 @@
-"""Types of arguments, which refuse what nobody means."""
+"""Types of arguments: each refuses blank, unprintable or impossible values."""
 
 from datetime import UTC, datetime
 from pathlib import Path

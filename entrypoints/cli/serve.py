@@ -1,6 +1,5 @@
 import asyncio
 import errno
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,9 +39,7 @@ class _ServeCommand(click.Command):
 @click.option("--root-path", help="Instead of AUTOMATION_RETRY_ROOT_PATH.")
 def serve(host: str, port: int, workers: int, root_path: str | None) -> None:
     """Serve the API and relay the outbox."""
-    if root_path is not None:
-        os.environ[ROOT_PATH] = root_path  # workers read it there as well
-    settings = configured_settings()
+    settings = configured_settings({} if root_path is None else {ROOT_PATH: root_path})
     with _listening(host, port) as listening:
         if settings.database_url.kind is StorageKind.MEMORY:
             if workers > 1:

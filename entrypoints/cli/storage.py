@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from automation_retry.adapters.log import log
@@ -20,13 +21,13 @@ from automation_retry.entrypoints.settings import (
 T = TypeVar("T")
 
 
-def configured_settings() -> Settings:
-    """The settings in the environment; logs are written as they say.
+def configured_settings(options: Mapping[str, str] | None = None) -> Settings:
+    """The settings in the environment, replaced by `options`; logs are written as they say.
 
     Raises:
         SettingsError: one is missing or wrong.
     """
-    settings = read_settings()
+    settings = read_settings({**os.environ, **(options or {})})
     configure_logging(settings.log_format, settings.log_level)
     for name, meant in unknown_settings().items():
         log(logging.WARNING, "unknown setting", variable=name, did_you_mean=meant)

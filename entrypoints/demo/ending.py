@@ -25,25 +25,19 @@ def _only_remember() -> None:
 class Ending:
     """The first signal that ends the demo; later ones find it ending already.
 
-    SIGHUP, of a terminal that closes, and SIGQUIT act like SIGTERM in all that the demo does.
-    Signals are remembered until they are asked for: an exception in any place could be lost, as in
-    a finalizer, or leave something open.
+    The command turns SIGHUP, of a terminal that closes, and SIGQUIT into SIGTERM. Signals are
+    remembered until they are asked for: an exception in any place could be lost, as in a finalizer,
+    or leave something open.
     """
 
     began: bool = field(init=False, default=False)
     _act: Callable[[], None] = field(init=False, default=_only_remember)
 
     def on_signals(self) -> None:
-        """Begins to remember signals. What is ignored, as by nohup, stays so."""
-        handlers = {
-            signal.SIGINT: self._on_signal,
-            signal.SIGTERM: self._on_signal,
-            signal.SIGHUP: _terminate,
-            signal.SIGQUIT: _terminate,
-        }
-        for number, handler in handlers.items():
+        """Begins to remember signals. One that is ignored stays ignored."""
+        for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, handler)
+                signal.signal(number, self._on_signal)
 
     def check(self) -> None:
         """Raises KeyboardInterrupt if a signal came."""
@@ -92,10 +86,6 @@ class Ending:
         if not self.began:
             self.began = True
             self._act()
-
-
-def _terminate(_: int, __: FrameType | None) -> None:
-    signal.raise_signal(signal.SIGTERM)
 
 
 def say(text: str) -> bool:

@@ -52,13 +52,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body = Body()
         self._answers = Answers()
         self._piece = b""
-        """What is being parsed."""
+        """The bytes that are being parsed."""
         self._running: RequestResponseCycle | None = None
         """The request that is worked on; `cycle` is the newest one, which may wait behind it."""
         self._refusal: Refusal | None = None
         """Why the parser was stopped; else it has an error of its own."""
         self._due: Refusal | None = None
-        """What is answered once the requests before it are."""
+        """A refusal that is sent after the answers to the requests before it."""
         self._refused = False
         self._lingers_since: float | None = None
         self._eof_since: float | None = None
@@ -121,11 +121,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Called by uvicorn: the parser has stopped. The upgrade is ignored, as HTTP allows."""
         error = sys.exc_info()[1]
         assert isinstance(error, httptools.HttpParserUpgrade)  # noqa: S101 - the caller handles it
-        rest = self._piece[error.args[0] :]
+        self._piece = self._piece[error.args[0] :]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        if rest:
-            super().data_received(rest)
+        if self._piece:
+            super().data_received(self._piece)
 
     def _excess(self) -> Refusal | None:
         """What is too large in a head that is complete, or in the part that has arrived."""

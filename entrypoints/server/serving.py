@@ -14,7 +14,7 @@ from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.http import create_app
 from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.logging import configure_logging
-from automation_retry.entrypoints.server.sockets import address_of
+from automation_retry.entrypoints.server.sockets import address_of, ignore_new_clients
 from automation_retry.entrypoints.server.stoppable import StoppableServer, server_config
 from automation_retry.entrypoints.settings import Settings
 from automation_retry.entrypoints.stop import Stop
@@ -51,13 +51,14 @@ def _freeze_garbage_collection() -> None:
     gc.freeze()
 
 
-def serve_here(
+def serve_here(  # noqa: PLR0913 - options with defaults
     settings: Settings,
     listening: socket.socket,
     *,
     stop: Stop,
     surroundings: Surroundings | None = None,
     on_started: Callable[[], None] = lambda: None,
+    shares_socket: bool = False,
 ) -> None:
     """Serves in this process until SIGINT or SIGTERM, then finishes the requests in progress.
 
@@ -65,7 +66,7 @@ def serve_here(
         SystemExit: with status 1, when it could not start or had to stop because of a failure.
     """
     app = application(Container(settings=settings, stop=stop), surroundings)
-    server = StoppableServer(server_config(app, settings), stop)
+    server = StoppableServer(server_config(app, settings), stop, shares_socket=shares_socket)
     _freeze_garbage_collection()
     with _signals_end_only(server):
         server.run(sockets=[listening], on_started=on_started)
@@ -81,9 +82,13 @@ def serve_in_workers(
     def announce() -> None:
         log(logging.INFO, "serving", address=address_of(listening), workers=workers)
 
+    def stop_listening() -> None:
+        ignore_new_clients(listening)
+        listening.close()
+
     # While any process has the socket open, connections go on to be accepted by the kernel.
     Workers(
-        partial(_serve_as_worker, settings, listening), workers, stop, announce, listening.close
+        partial(_serve_as_worker, settings, listening), workers, stop, announce, stop_listening
     ).run()
 
 
@@ -93,7 +98,7 @@ def _serve_as_worker(
     """Serves in this process. Settings are not read again: a file may have been for one reader."""
     configure_logging(settings.log_format, settings.log_level)
     stop = Stop(settings.shutdown_grace_s)
-    serve_here(settings, listening, stop=stop, on_started=on_started)
+    serve_here(settings, listening, stop=stop, on_started=on_started, shares_socket=True)
 
 
 @contextmanager

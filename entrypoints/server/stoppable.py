@@ -12,7 +12,7 @@ from automation_retry.adapters.log import log
 from automation_retry.entrypoints.server.connection_limit import ConnectionLimit, most_connections
 from automation_retry.entrypoints.server.progress import TimeLimits
 from automation_retry.entrypoints.server.protocol import BoundedProtocol
-from automation_retry.entrypoints.server.sockets import address_of
+from automation_retry.entrypoints.server.sockets import address_of, ignore_new_clients
 from automation_retry.entrypoints.settings import Settings
 from automation_retry.entrypoints.stop import Stop
 
@@ -50,8 +50,10 @@ class StoppableServer(uvicorn.Server):
     connections while requests are on their way.
     """
 
-    def __init__(self, config: uvicorn.Config, stop: Stop) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Stop, *, shares_socket: bool = False) -> None:
+        """`shares_socket` is for one of several processes, which may stop while others go on."""
         super().__init__(config)
+        self._shares_socket = shares_socket
         self._stop = stop
         self._on_started: Callable[[], None] = lambda: None
         self._ticked_at = 0.0
@@ -100,6 +102,8 @@ class StoppableServer(uvicorn.Server):
 
     async def _stop_listening(self, sockets: Sequence[socket.socket]) -> None:
         """Accepts what is in the backlog; between the last of it and closing nothing is awaited."""
+        for listening in () if self._shares_socket else sockets:
+            ignore_new_clients(listening)
         accepted = [one for listening in sockets for one in _backlog(listening)]
         for server in self.servers:
             server.close()

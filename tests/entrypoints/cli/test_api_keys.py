@@ -1,4 +1,4 @@
-"""API keys, on a database of one's own."""
+"""The commands `api-key …`, on a database without AlgaPSA."""
 
 import json
 import os
@@ -154,7 +154,7 @@ def until(condition: Callable[[], bool]) -> None:
         (["create", "--user", "ada", "--description", "\t"], "must not be blank"),
     ],
 )
-def test_what_nobody_means_is_refused(url: str, arguments: list[str], message: str) -> None:
+def test_impossible_arguments_are_refused(url: str, arguments: list[str], message: str) -> None:
     """A line that says what is wrong, and no key."""
     ended = run("api-key", *arguments, DATABASE_URL=url)
 

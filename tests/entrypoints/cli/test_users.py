@@ -1,4 +1,4 @@
-"""Users, on a database of one's own."""
+"""The commands `user …`, on a database without AlgaPSA."""
 
 import json
 import re
@@ -13,7 +13,7 @@ UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def test_a_name_that_exists_elsewhere_is_told(database_url: str) -> None:
-    """No second tenant is made by a command that is repeated; who wants one says so."""
+    """A repeated command creates no second tenant; `--new-tenant` does."""
     run("user", "create", "ada", DATABASE_URL=database_url)
 
     again = run("user", "create", "ada", DATABASE_URL=database_url)
@@ -114,7 +114,7 @@ def test_a_user_is_granted_and_deactivated_at_once(database_url: str) -> None:
         (["deactivate", "ada"], "There is no user 'ada'"),
     ],
 )
-def test_what_nobody_means_is_refused(
+def test_impossible_arguments_are_refused(
     database_url: str, arguments: list[str], message: str
 ) -> None:
     """Nothing is created, and no control character reaches the terminal."""

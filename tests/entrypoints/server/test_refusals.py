@@ -1,4 +1,4 @@
-"""What is no request, or too large a one, is refused by the server before any route."""
+"""Malformed, oversized and slow requests are refused by the server, before any route."""
 
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
