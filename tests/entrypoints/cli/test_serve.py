@@ -45,7 +45,7 @@ def test_a_new_database_is_ready_after_three_commands(empty_database_url: str) -
 
 async def test_memory_serves_with_a_tenant_to_try() -> None:
     """`serve` on memory: prints a key and a curl line, since nobody could make one."""
-    command = [COMMAND, "serve", "--port", "0"]
+    command = [COMMAND, "serve", "--port", "0", "--root-path", "/psa"]
     with running(command, {"DATABASE_URL": "memory:"}) as serve:
         line = await asyncio.to_thread(serve.until, "curl -X POST")
         url, key = re.findall(r"(http\S+).*'x-api-key: (\S+)'", line)[0]
@@ -54,6 +54,7 @@ async def test_memory_serves_with_a_tenant_to_try() -> None:
         status = await asyncio.to_thread(serve.end, signal.SIGTERM)
 
     assert answer.status_code == 200
+    assert answer.json()["data"]["_links"]["execution"].startswith("/psa/api/v1/")
     assert status == 0
 
 

@@ -29,10 +29,10 @@ async def retry(world: World, headers: bytes = b"") -> bytes:
     return f"{line}x-api-key: {await world.key()}\r\n".encode() + headers + b"\r\n"
 
 
-async def test_a_client_that_closes_half_gets_its_answer(world: World) -> None:
-    """As `nc -N` does: its retry was committed."""
-    connection = await Connection.to(world)
-    await connection.send(await retry(world))
+async def test_a_client_that_closes_half_gets_its_answer(postgres_world: World) -> None:
+    """As `nc -N` does. Its retry is committed while the service already knows of the end."""
+    connection = await Connection.to(postgres_world)
+    await connection.send(await retry(postgres_world))
     connection.send_eof()
     answer = await connection.answer()
 
