@@ -19,7 +19,14 @@ from automation_retry.application import (
     RelayOutbox,
     RetryExecution,
 )
-from automation_retry.application.ports import Broker, BrokerBundle, Retention, Schema, Storage
+from automation_retry.application.ports import (
+    Broker,
+    BrokerBundle,
+    Channel,
+    Retention,
+    Schema,
+    Storage,
+)
 from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.clock import new_id, utc_now
 from automation_retry.entrypoints.http import Api, RateLimiter
@@ -52,6 +59,15 @@ class Brokers:
     @property
     def names(self) -> Mapping[MessageKind, str]:
         return {MessageKind.JOB: self.jobs.name, MessageKind.EVENT: self.events.name}
+
+    @property
+    def channels(self) -> Mapping[MessageKind, Channel]:
+        """Where consumers in other processes find each kind."""
+        return {
+            kind: bundle.channels[kind]
+            for kind, bundle in ((MessageKind.JOB, self.jobs), (MessageKind.EVENT, self.events))
+            if kind in bundle.channels
+        }
 
     @property
     def retentions(self) -> Sequence[Retention]:
@@ -185,6 +201,7 @@ class Container(containers.DeclarativeContainer):
         readiness=readiness,
         rate_limiter=rate_limiter,
         new_id=new_id,
+        channels=brokers.provided.channels,
         rule_links=settings.provided.rule_links,
         root_path=settings.provided.root_path,
         request_time=request_time,

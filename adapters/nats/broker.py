@@ -17,7 +17,7 @@ from automation_retry.adapters.nats.connection import NatsConnection
 from automation_retry.adapters.nats.readiness import NatsReadiness
 from automation_retry.adapters.nats.session import Reply, Request, Session
 from automation_retry.adapters.nats.settings import NatsSettings
-from automation_retry.adapters.nats.streams import Stream, streams
+from automation_retry.adapters.nats.streams import Stream, channels, streams
 from automation_retry.adapters.no_tables import NoTables
 from automation_retry.application import (
     BrokerUnavailable,
@@ -132,4 +132,5 @@ def nats_broker(
         lifecycle=connection,
         schema=NoTables(),
         readiness=NatsReadiness(connection, kinds),
+        channels={kind: one for kind, one in channels(settings).items() if kind in kinds},
     )

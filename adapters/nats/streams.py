@@ -10,8 +10,11 @@ from typing import Any
 
 from attrs import frozen
 
+from automation_retry.adapters.nats.cloud_event import CLOUD_EVENT, CloudEvent
 from automation_retry.adapters.nats.settings import NatsSettings
+from automation_retry.adapters.wire.messages import Job
 from automation_retry.application import MessageKind
+from automation_retry.application.ports import Channel
 
 _SECOND = 1_000_000_000
 _UNLIMITED = -1
@@ -71,6 +74,26 @@ class Stream:
             yield "it acknowledges nothing (no_ack)"
         if self.discard == "new" and _drops(found):
             yield "its limits (max_age, or discard old) drop unprocessed messages"
+
+
+def channels(settings: NatsSettings) -> Mapping[MessageKind, Channel]:
+    """The subjects, for the documentation."""
+    jobs, events = _job_stream(settings), _event_stream(settings)
+    return {
+        MessageKind.JOB: Channel(
+            address=jobs.subject_of("{tenant}"),
+            protocol="nats",
+            meaning=f"A subject of the JetStream work queue {jobs.name}.",
+            body=Job,
+        ),
+        MessageKind.EVENT: Channel(
+            address=events.subject_of("{tenant}"),
+            protocol="nats",
+            meaning=f"A subject of the JetStream stream {events.name}.",
+            body=CloudEvent,
+            content_type=CLOUD_EVENT,
+        ),
+    }
 
 
 def streams(settings: NatsSettings) -> Mapping[MessageKind, Stream]:

@@ -15,7 +15,7 @@ from procrastinate.exceptions import ConnectorException
 from automation_retry.adapters.always_ready import AlwaysReady
 from automation_retry.adapters.procrastinate import BROKER
 from automation_retry.adapters.procrastinate.connection import Connect
-from automation_retry.adapters.procrastinate.destinations import DESTINATIONS
+from automation_retry.adapters.procrastinate.destinations import CHANNELS, DESTINATIONS
 from automation_retry.adapters.procrastinate.retention import EventRetention
 from automation_retry.adapters.procrastinate.schema import ProcrastinateSchema
 from automation_retry.adapters.wire.messages import body_of
@@ -106,5 +106,6 @@ def procrastinate_broker(
         lifecycle=resources,
         schema=ProcrastinateSchema(connect, expires_events=carries_events),
         readiness=resources,
+        channels={kind: one for kind, one in CHANNELS.items() if kind in kinds},
         retention=EventRetention(connect, event_retention_s) if carries_events else None,
     )

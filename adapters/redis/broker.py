@@ -62,4 +62,5 @@ def redis_broker(
         lifecycle=connection,
         schema=NoTables(),
         readiness=RedisReadiness(connection, kinds),
+        channels={kind: one.channel for kind, one in streams(settings).items() if kind in kinds},
     )

@@ -14,8 +14,9 @@ from uuid import UUID
 from attrs import frozen
 
 from automation_retry.adapters.redis.settings import EVENT_CHANNEL, RedisSettings
-from automation_retry.adapters.wire.messages import EVENT_TYPE
+from automation_retry.adapters.wire.messages import EVENT_TYPE, Event, Job
 from automation_retry.application import MessageKind
+from automation_retry.application.ports import Channel
 
 # KEYS: the stream, then a marker for each message. ARGV: the markers' time to live in ms, then the
 # body of each message. The entry comes before its marker: when it cannot be added the script ends
@@ -47,6 +48,7 @@ class Stream:
     key: str
     script: str
     """Appends messages to it, once each."""
+    channel: Channel
     arguments: tuple[str | int, ...] = ()
     """Those of the script that follow the messages."""
 
@@ -62,11 +64,28 @@ def streams(settings: RedisSettings) -> Mapping[MessageKind, Stream]:
     Jobs are entries `job <JSON>`; their stream is never trimmed. Events are entries
     `event <JSON> channel global`, as on AlgaPSA's event bus.
     """
+    events = settings.event_stream(EVENT_TYPE)
     return {
-        MessageKind.JOB: Stream(key=settings.job_stream, script=_ADD_JOBS),
+        MessageKind.JOB: Stream(
+            key=settings.job_stream,
+            script=_ADD_JOBS,
+            channel=Channel(
+                address=settings.job_stream,
+                protocol="redis",
+                meaning="A stream; the field `job` of an entry is the message.",
+                body=Job,
+            ),
+        ),
         MessageKind.EVENT: Stream(
-            key=settings.event_stream(EVENT_TYPE),
+            key=events,
             script=_ADD_EVENTS,
             arguments=(settings.stream_max_length, EVENT_CHANNEL),
+            channel=Channel(
+                address=events,
+                protocol="redis",
+                meaning="A stream, that of AlgaPSA's event bus; the field `event` of an entry is "
+                f"the message, the field `channel` is `{EVENT_CHANNEL}`.",
+                body=Event,
+            ),
         ),
     }

@@ -1,17 +1,60 @@
-"""The bodies of messages, as consumers receive them.
+"""The bodies of messages, as consumers receive them; their JSON Schemas are in `schemas/`."""
 
-A job is a flat object. An event is the envelope of AlgaPSA's event bus; its payload holds AlgaPSA's
-`executionId`, `tenantId` and `userId`, and more.
-"""
-
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 import orjson
+from attrs import field, frozen
 
+from automation_retry.adapters.wire.converter import JSON
 from automation_retry.application import ExecutionJob, Message, MessageKind, RetriedEvent
-from automation_retry.domain import utc_text
+from automation_retry.domain import validators
 
-EVENT_TYPE = "automation.execution.retried"
+EVENT_TYPE: Final = "automation.execution.retried"
+
+_SAME_ID = "The same when the message is delivered again: consumers deduplicate by it."
+_ATTEMPT = "The execution's `retry_count`: the generation of the run that is asked for."
+_REQUEST_ID = "The id of the request that retried it."
+
+
+@frozen(kw_only=True)
+class Job:
+    """Asks an engine to run an execution. Sent for each retry."""
+
+    id: Annotated[UUID, _SAME_ID]
+    tenant: UUID
+    execution_id: UUID
+    automation_rule_id: UUID
+    attempt: Annotated[int, _ATTEMPT] = field(validator=validators.attempt)
+    requested_at: Annotated[datetime, "When it was retried."]
+    requested_by: Annotated[UUID, "The user who retried it."]
+    request_id: Annotated[str | None, _REQUEST_ID]
+
+
+@frozen(kw_only=True)
+class Retried:
+    """What happened: the payload of an event. The first three are AlgaPSA's."""
+
+    execution_id: UUID = field(alias="executionId")
+    tenant_id: UUID = field(alias="tenantId")
+    user_id: Annotated[UUID, "The user who retried it."] = field(alias="userId")
+    automation_rule_id: UUID = field(alias="automationRuleId")
+    attempt: Annotated[int, _ATTEMPT] = field(validator=validators.attempt)
+    api_key_id: Annotated[UUID | None, "The key with which it was retried."] = field(
+        alias="apiKeyId"
+    )
+    request_id: Annotated[str | None, _REQUEST_ID] = field(alias="requestId")
+
+
+@frozen(kw_only=True)
+class Event:
+    """Tells listeners that an execution was retried, in the envelope of AlgaPSA's event bus."""
+
+    id: Annotated[UUID, _SAME_ID]
+    event_type: Literal["automation.execution.retried"] = field(alias="eventType")
+    timestamp: Annotated[datetime, "When it was retried."]
+    payload: Retried
 
 
 def job_message(job: ExecutionJob) -> Message:
@@ -24,16 +67,16 @@ def job_message(job: ExecutionJob) -> Message:
     return _message(
         MessageKind.JOB,
         job,
-        {
-            "id": job.id,
-            "tenant": retried.tenant,
-            "execution_id": retried.execution_id,
-            "automation_rule_id": retried.automation_rule_id,
-            "attempt": retried.attempt,
-            "requested_at": utc_text(retried.retried_at),
-            "requested_by": retried.retried_by,
-            "request_id": retried.request_id,
-        },
+        Job(
+            id=job.id,
+            tenant=retried.tenant,
+            execution_id=retried.execution_id,
+            automation_rule_id=retried.automation_rule_id,
+            attempt=retried.attempt,
+            requested_at=retried.retried_at,
+            requested_by=retried.retried_by,
+            request_id=retried.request_id,
+        ),
     )
 
 
@@ -47,31 +90,31 @@ def event_message(event: RetriedEvent) -> Message:
     return _message(
         MessageKind.EVENT,
         event,
-        {
-            "id": event.id,
-            "eventType": EVENT_TYPE,
-            "timestamp": utc_text(retried.retried_at),
-            "payload": {
-                "executionId": retried.execution_id,
-                "tenantId": retried.tenant,
-                "userId": retried.retried_by,
-                "automationRuleId": retried.automation_rule_id,
-                "attempt": retried.attempt,
-                "apiKeyId": retried.api_key_id,
-                "requestId": retried.request_id,
-            },
-        },
+        Event(
+            id=event.id,
+            eventType=EVENT_TYPE,
+            timestamp=retried.retried_at,
+            payload=Retried(
+                executionId=retried.execution_id,
+                tenantId=retried.tenant,
+                userId=retried.retried_by,
+                automationRuleId=retried.automation_rule_id,
+                attempt=retried.attempt,
+                apiKeyId=retried.api_key_id,
+                requestId=retried.request_id,
+            ),
+        ),
     )
 
 
-def _message(kind: MessageKind, sent: ExecutionJob | RetriedEvent, body: dict[str, Any]) -> Message:
+def _message(kind: MessageKind, sent: ExecutionJob | RetriedEvent, body: Job | Event) -> Message:
     return Message(
         id=sent.id,
         kind=kind,
         tenant=sent.retried.tenant,
         execution_id=sent.retried.execution_id,
         attempt=sent.retried.attempt,
-        body=orjson.dumps(body).decode(),
+        body=orjson.dumps(JSON.unstructure(body)).decode(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from automation_retry.application.ports.authenticator import Authenticator, ValidKey
 from automation_retry.application.ports.authorizer import Authorizer
-from automation_retry.application.ports.broker import Broker, BrokerBundle
+from automation_retry.application.ports.broker import Broker, BrokerBundle, Channel
 from automation_retry.application.ports.budget import UNBOUNDED, Budget
 from automation_retry.application.ports.clock import Clock, NewId
 from automation_retry.application.ports.directory import (
@@ -47,6 +47,7 @@ __all__ = [
     "Broker",
     "BrokerBundle",
     "Budget",
+    "Channel",
     "Claim",
     "Clock",
     "CommitOutcome",

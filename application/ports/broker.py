@@ -1,9 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
-from automation_retry.application.messages import Message
+from automation_retry.application.messages import Message, MessageKind
 from automation_retry.application.ports.lifecycle import Lifecycle
 from automation_retry.application.ports.readiness import Readiness
 from automation_retry.application.ports.retention import Retention
@@ -27,6 +27,20 @@ class Broker(Protocol):
 
 
 @frozen(kw_only=True)
+class Channel:
+    """Where consumers find the messages of one kind, for their documentation."""
+
+    address: str
+    """As the broker names it; `{tenant}` stands for the id of a tenant."""
+    protocol: str
+    meaning: str
+    """How a message lies in the channel."""
+    body: type
+    """The attrs class whose JSON a message is."""
+    content_type: str = "application/json"
+
+
+@frozen(kw_only=True)
 class BrokerBundle:
     """A broker and all that has to be done with it."""
 
@@ -36,4 +50,6 @@ class BrokerBundle:
     schema: Schema
     readiness: Readiness
     """Its `problems` also prepare the broker: streams that are missing are created."""
+    channels: Mapping[MessageKind, Channel] = field(factory=dict)
+    """Of the kinds that it carries to other processes."""
     retention: Retention | None = None

@@ -1,14 +1,15 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from attrs import field, frozen
 
 from automation_retry.application import (
     GetExecution,
     ListFailedAttempts,
+    MessageKind,
     ReadinessReport,
     RetryExecution,
 )
-from automation_retry.application.ports import Authenticator, Authorizer, NewId
+from automation_retry.application.ports import Authenticator, Authorizer, Channel, NewId
 from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
 
@@ -26,6 +27,8 @@ class Api:
     rate_limiter: RateLimiter
     new_id: NewId
     """For the ids of requests that bring none."""
+    channels: Mapping[MessageKind, Channel] = field(factory=dict)
+    """Where consumers find jobs and events."""
     rule_links: bool = True
     """Whether answers link to the rule, which AlgaPSA serves beside this service."""
     root_path: str = ""

@@ -8,21 +8,23 @@ from starlette.types import Lifespan
 from automation_retry.application import ApplicationError
 from automation_retry.domain import DomainError
 from automation_retry.entrypoints.http.api import Api
+from automation_retry.entrypoints.http.documentation.routes import documentation_endpoints
 from automation_retry.entrypoints.http.endpoint import Endpoint, Rules
 from automation_retry.entrypoints.http.executions.routes import execution_endpoints
 from automation_retry.entrypoints.http.middleware.access_log import AccessLog
 from automation_retry.entrypoints.http.middleware.admission import Admission
 from automation_retry.entrypoints.http.operations.routes import operation_endpoints
-from automation_retry.entrypoints.http.wire.errors import (
-    HttpError,
+from automation_retry.entrypoints.http.wire.error_responses import (
     answer_error,
     answer_routing_error,
 )
+from automation_retry.entrypoints.http.wire.errors import HttpError
 
 
 def route_table(api: Api) -> Sequence[Endpoint]:
-    """Every route of the service, with the permission that it needs."""
-    return [*execution_endpoints(api), *operation_endpoints(api)]
+    """Every route of the service: what it takes, needs, answers and refuses."""
+    rows = [*execution_endpoints(api), *operation_endpoints(api)]
+    return [*rows, *documentation_endpoints(api, rows)]
 
 
 def create_app(api: Api, lifespan: Lifespan[Starlette] | None = None) -> Starlette:

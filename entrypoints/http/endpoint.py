@@ -1,8 +1,8 @@
-"""The rows of the route table. A row without a permission is public."""
+"""The rows of the route table. What a row says is enforced and documented; handlers do the rest."""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -12,11 +12,20 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from automation_retry.adapters.time_limits import Limit
+from automation_retry.adapters.wire.json_schema import Component, Schema
+from automation_retry.application import StorageUnavailable
 from automation_retry.domain import Permission, Principal
 from automation_retry.entrypoints.budget import RequestTime
-from automation_retry.entrypoints.http.middleware.admission import Admission
+from automation_retry.entrypoints.http.middleware.admission import ADMISSION_ERRORS, Admission
 from automation_retry.entrypoints.http.middleware.presence import Presence
-from automation_retry.entrypoints.http.middleware.request_body import discard_body, has_body
+from automation_retry.entrypoints.http.middleware.request_body import (
+    BODY_ERRORS,
+    has_body,
+    receive_body,
+)
+from automation_retry.entrypoints.http.wire.errors import SERVER_ERRORS, InvalidParameters
+from automation_retry.entrypoints.http.wire.headers import REQUEST_ID, TENANT, Parameter
+from automation_retry.entrypoints.http.wire.parameters import read_body, read_query
 
 _WATCHED_AFTER_S = 0.5
 """A request that takes longer is cancelled when its caller disconnects."""
@@ -37,18 +46,68 @@ class Rules:
         return self.time.until(deadline, slow_at=watched_at, on_slow=presence.watch)
 
 
-PublicHandler = Callable[[Request], Awaitable[Response]]
-ProtectedHandler = Callable[[Request, Principal], Awaitable[Response]]
+@frozen(kw_only=True)
+class Call:
+    """An admitted request, with what it asks for as its row declares it."""
+
+    request: Request
+    principal: Principal
+    query: Any = None
+    body: Any = None
 
 
 @frozen(kw_only=True)
-class PublicEndpoint:
-    """A route that needs no API key. Its successes are logged at debug."""
+class Success:
+    """The answer of a route that does what it is asked for."""
 
+    status: int = 200
+    meaning: str
+    media_type: str = "application/json"
+    schema: Schema | Component = field(factory=dict)
+    example: Any = None
+    headers: Sequence[Parameter] = ()
+    next_steps: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    """Operations that take a value of this answer: parameters as runtime expressions of OpenAPI."""
+
+
+@frozen(kw_only=True)
+class _Row:
     method: str
     path: str
+    operation_id: str
+    tag: str
+    summary: str
+    description: str = ""
+    success: Success
+    errors: Sequence[type[Exception]] = ()
+    """Those of its own, besides the ones that every such route may answer."""
+    headers: Sequence[Parameter] = ()
+    """Those that the request may have."""
+    path_parameters: Sequence[Parameter] = ()
+    documented: bool = True
+    """False for the files of a page."""
+
+
+PublicHandler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+@frozen(kw_only=True)
+class PublicEndpoint(_Row):
+    """A route that needs no API key. Its successes are logged at debug."""
+
     permission: None = field(default=None, init=False)
+    query: None = field(default=None, init=False)
+    body: None = field(default=None, init=False)
     handler: PublicHandler
+
+    @property
+    def all_errors(self) -> Sequence[type[Exception]]:
+        return (*self.errors, *SERVER_ERRORS, StorageUnavailable)
+
+    @property
+    def all_headers(self) -> Sequence[Parameter]:
+        return (*self.headers, REQUEST_ID)
 
     def route(self, rules: Rules) -> Route:
         async def bounded(request: Request) -> Response:
@@ -60,35 +119,68 @@ class PublicEndpoint:
 
 
 @frozen(kw_only=True)
-class ProtectedEndpoint:
+class ProtectedEndpoint(_Row):
     """A route for principals with `permission`; its handler runs only after `Admission`.
 
-    In between, the body of a POST is read and discarded.
+    In between, the body of a POST or PATCH is read; then query and body are checked.
     """
 
-    method: str
-    path: str
     permission: Permission
-    handler: ProtectedHandler
+    query: type[Any] | None = None
+    """An attrs class of `wire.parameters`; None if the query does not matter, as in AlgaPSA."""
+    body: type[Any] | None = None
+    """The same of the body."""
+    body_example: Any = None
+    handler: Handler
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a body is read, if only to be discarded."""
+        return self.method in {"POST", "PATCH"}
+
+    @property
+    def all_errors(self) -> Sequence[type[Exception]]:
+        invalid = () if self.query is self.body is None else (InvalidParameters,)
+        return (
+            *self.errors,
+            *invalid,
+            *ADMISSION_ERRORS,
+            *(BODY_ERRORS if self.takes_body else ()),
+            *SERVER_ERRORS,
+            StorageUnavailable,
+        )
+
+    @property
+    def all_headers(self) -> Sequence[Parameter]:
+        return (*self.headers, TENANT, REQUEST_ID)
 
     def route(self, rules: Rules) -> Route:
         async def admitted(request: Request) -> Response:
             deadline = rules.time.deadline()
             presence = Presence(request)
             admit = rules.admission.admit
-            if self.method == "POST" and has_body(request):
+            if self.takes_body and (self.body is not None or has_body(request)):
                 with rules.time.until(deadline):
                     principal = await admit(request, self.permission)
                 loop = asyncio.get_running_loop()
                 began = loop.time()
-                await discard_body(request, began + rules.body_within_s)
+                body = await receive_body(
+                    request, began + rules.body_within_s, keep=self.body is not None
+                )
                 deadline += loop.time() - began  # the caller's time, not the service's
                 with rules.until(deadline, presence), presence:
-                    return await self.handler(request, principal)
+                    return await self.handler(self._call(request, principal, body))
             with rules.until(deadline, presence), presence:
-                return await self.handler(request, await admit(request, self.permission))
+                principal = await admit(request, self.permission)
+                return await self.handler(self._call(request, principal, b""))
 
         return ExactRoute(self.path, admitted, self.method)
+
+    def _call(self, request: Request, principal: Principal, body: bytes) -> Call:
+        """Raises InvalidParameters, of the query before the body."""
+        query = None if self.query is None else read_query(request.query_params, self.query)
+        content = None if self.body is None else read_body(body, self.body)
+        return Call(request=request, principal=principal, query=query, body=content)
 
 
 Endpoint = PublicEndpoint | ProtectedEndpoint

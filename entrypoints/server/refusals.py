@@ -8,7 +8,16 @@ import httptools
 import orjson
 from attrs import frozen
 
-from automation_retry.entrypoints.http.wire.errors import envelope
+from automation_retry.entrypoints.http.wire.error_responses import envelope, headers_of
+from automation_retry.entrypoints.http.wire.error_table import ANSWERS
+from automation_retry.entrypoints.http.wire.errors import (
+    HeadTimeout,
+    HeadTooLarge,
+    HttpError,
+    MalformedRequest,
+    TooManyConnections,
+    UrlTooLong,
+)
 
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -18,13 +27,21 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 class Refusal:
     """Why the server itself refuses what a client sent."""
 
-    status: HTTPStatus
-    code: str
-    message: str
+    error: HttpError
+
+    @property
+    def status(self) -> HTTPStatus:
+        return HTTPStatus(ANSWERS[type(self.error)].status)
+
+    @property
+    def message(self) -> str:
+        return str(self.error)
 
     def response(self, request_id: UUID, headers: list[tuple[bytes, bytes]]) -> bytes:
         """All of an HTTP response after which the connection ends."""
-        body = orjson.dumps(envelope(self.code, self.message))
+        answer = ANSWERS[type(self.error)]
+        body = orjson.dumps(envelope(self.error, answer))
+        own = headers_of(self.error, answer)
         lines = [
             b"HTTP/1.1 %d %s" % (self.status, self.status.phrase.encode()),
             *(b"%s: %s" % header for header in headers),
@@ -32,37 +49,24 @@ class Refusal:
             b"content-length: %d" % len(body),
             b"cache-control: no-store",
             b"x-request-id: %s" % str(request_id).encode(),
+            *(f"{name.lower()}: {value}".encode() for name, value in own.items()),
             b"connection: close",
         ]
-        if self.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            lines.append(b"retry-after: 1")
         return b"\r\n".join([*lines, b"", body])
 
 
-URL_TOO_LONG: Final = Refusal(
-    HTTPStatus.REQUEST_URI_TOO_LONG, "URI_TOO_LONG", f"URL exceeds {MAX_URL_BYTES} bytes"
-)
-HEAD_TOO_LARGE: Final = Refusal(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "REQUEST_HEADER_FIELDS_TOO_LARGE",
-    f"Request headers exceed {MAX_HEAD_BYTES} bytes",
-)
-TOO_MANY_CONNECTIONS: Final = Refusal(
-    HTTPStatus.SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "Too many connections"
-)
+URL_TOO_LONG: Final = Refusal(UrlTooLong(MAX_URL_BYTES))
+HEAD_TOO_LARGE: Final = Refusal(HeadTooLarge(MAX_HEAD_BYTES))
+TOO_MANY_CONNECTIONS: Final = Refusal(TooManyConnections())
 
 
 def head_too_slow(within_s: float) -> Refusal:
-    return Refusal(
-        HTTPStatus.REQUEST_TIMEOUT,
-        "REQUEST_TIMEOUT",
-        f"Request headers did not arrive within {within_s:g} s",
-    )
+    return Refusal(HeadTimeout(within_s))
 
 
 def malformed(reason: str) -> Refusal:
     """`reason` is the parser's, which quotes nothing of what was sent."""
-    return Refusal(HTTPStatus.BAD_REQUEST, "BAD_REQUEST", f"Malformed HTTP request: {reason}")
+    return Refusal(MalformedRequest(reason))
 
 
 def reason_of(error: BaseException | None) -> str:

@@ -1,6 +1,6 @@
 """Executions and attempts as JSON: AlgaPSA's fields, in AlgaPSA's order."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -10,46 +10,11 @@ from attrs import frozen
 
 from automation_retry.application import ExecutionSeen, Page
 from automation_retry.domain import Execution, FailedAttempt, Json, utc_text
+from automation_retry.entrypoints.http.executions.fields import ATTEMPT_FIELDS, EXECUTION_FIELDS
+from automation_retry.entrypoints.http.wire.paging import paginated
 
 EXECUTIONS = "/api/v1/automation/executions"
 RULES = "/api/v1/automation/rules"
-
-EXECUTION_FIELDS = (
-    "execution_id",
-    "automation_rule_id",
-    "trigger_data",
-    "status",
-    "started_at",
-    "completed_at",
-    "duration_ms",
-    "actions_total",
-    "actions_successful",
-    "actions_failed",
-    "error_message",
-    "error_stack",
-    "failed_action_index",
-    "execution_context",
-    "logs",
-    "tenant",
-    "retry_count",
-)
-
-
-_ATTEMPT_FIELDS = (
-    "attempt",
-    "retried_at",
-    "retried_by",
-    "api_key_id",
-    "request_id",
-    "started_at",
-    "completed_at",
-    "duration_ms",
-    "actions_successful",
-    "actions_failed",
-    "error_message",
-    "error_stack",
-    "failed_action_index",
-)
 
 
 def _time(value: datetime | None) -> str | None:
@@ -82,7 +47,7 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def _presented(subject: Execution | FailedAttempt, names: Sequence[str]) -> dict[str, Any]:
+def _presented(subject: Execution | FailedAttempt, names: Iterable[str]) -> dict[str, Any]:
     """Those fields as JSON, and the names of those that are left out."""
     fields = {
         name: _CONVERSIONS[name](getattr(subject, name))
@@ -124,17 +89,7 @@ class ExecutionPresenter:
         return self._execution(seen.execution, links)
 
     def attempts(self, page: Page[FailedAttempt]) -> dict[str, Any]:
-        return {
-            "data": [_presented(attempt, _ATTEMPT_FIELDS) for attempt in page.items],
-            "pagination": {
-                "page": page.request.page,
-                "limit": page.request.limit,
-                "total": page.total,
-                "totalPages": page.total_pages,
-                "hasNext": page.has_next,
-                "hasPrev": page.has_prev,
-            },
-        }
+        return paginated(page, [_presented(attempt, ATTEMPT_FIELDS) for attempt in page.items])
 
     def _execution(self, execution: Execution, links: dict[str, str]) -> dict[str, Any]:
         data = _presented(execution, EXECUTION_FIELDS)

@@ -1,38 +1,124 @@
 from collections.abc import Sequence
+from typing import Final
 
+import orjson
 from attrs import frozen
-from starlette.requests import Request
 from starlette.responses import Response
 
-from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Execution, Principal
+from automation_retry.application import (
+    ExecutionNotFound,
+    ExecutionSeen,
+    IdempotencyKeyReused,
+    InvalidIdempotencyKey,
+    RetryConflict,
+    RetryNotStored,
+    StorageFailed,
+)
+from automation_retry.domain import (
+    AUTOMATION_EXECUTE,
+    AUTOMATION_READ,
+    Execution,
+    ExecutionNotFailed,
+    InvalidExecutionId,
+    UnreadableExecution,
+)
 from automation_retry.entrypoints.http.api import Api
-from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
+from automation_retry.entrypoints.http.endpoint import Call, Endpoint, ProtectedEndpoint, Success
+from automation_retry.entrypoints.http.executions.examples import ATTEMPTS, FAILED, RETRY
+from automation_retry.entrypoints.http.executions.fields import EXECUTION_ANSWER, FAILED_ATTEMPT
 from automation_retry.entrypoints.http.executions.presenter import EXECUTIONS, ExecutionPresenter
+from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
+from automation_retry.entrypoints.http.wire.headers import (
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    UUID_TEXT,
+    Parameter,
+)
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
-from automation_retry.entrypoints.http.wire.paging import page_request
+from automation_retry.entrypoints.http.wire.paging import PageQuery, page_of
 from automation_retry.entrypoints.http.wire.request_context import context_of
 
-IDEMPOTENCY_KEY = "idempotency-key"
-_REPLAYED = {"Idempotent-Replayed": "true"}
-_EXECUTION = f"{EXECUTIONS}/{{execution_id}}"
+_EXECUTION: Final = f"{EXECUTIONS}/{{execution_id}}"
+_EXECUTION_ID: Final = Parameter(
+    "execution_id",
+    "8-4-4-4-12 hexadecimal digits, in any case.",
+    {**UUID_TEXT, "format": "uuid"},
+    str(EXAMPLE_ID),
+)
+_TAG: Final = "Executions"
+_NEXT: Final = {"execution_id": "$response.body#/data/execution_id"}
 
 
 def execution_endpoints(api: Api) -> Sequence[Endpoint]:
-    handlers = _Handlers(api, ExecutionPresenter(api.rule_links, api.root_path))
+    presenter = ExecutionPresenter(api.rule_links, api.root_path)
+    handlers = _Handlers(api, presenter)
     return [
         ProtectedEndpoint(
             method="POST",
             path=f"{_EXECUTION}/retry",
+            path_parameters=[_EXECUTION_ID],
+            headers=[IDEMPOTENCY_KEY],
             permission=AUTOMATION_EXECUTE,
+            operation_id="retryExecution",
+            tag=_TAG,
+            summary="Retry a failed execution",
+            description="Resets the execution to `pending`, archives the failed run, queues a job "
+            "for the automation engine and publishes an event: all of it or nothing. A body is "
+            "ignored.",
+            success=Success(
+                meaning="The execution as committed.",
+                schema=EXECUTION_ANSWER,
+                example=orjson.loads(orjson.dumps(presenter.retried(RETRY.execution))),
+                headers=[REPLAYED],
+                next_steps={"getExecution": _NEXT, "listFailedAttempts": _NEXT},
+            ),
+            errors=[
+                InvalidExecutionId,
+                InvalidIdempotencyKey,
+                IdempotencyKeyReused,
+                ExecutionNotFound,
+                ExecutionNotFailed,
+                RetryConflict,
+                UnreadableExecution,
+                RetryNotStored,
+                StorageFailed,
+            ],
             handler=handlers.retry,
         ),
         ProtectedEndpoint(
-            method="GET", path=_EXECUTION, permission=AUTOMATION_READ, handler=handlers.get
+            method="GET",
+            path=_EXECUTION,
+            path_parameters=[_EXECUTION_ID],
+            permission=AUTOMATION_READ,
+            operation_id="getExecution",
+            tag=_TAG,
+            summary="Read an execution",
+            success=Success(
+                meaning="The execution as last committed.",
+                schema=EXECUTION_ANSWER,
+                example=orjson.loads(
+                    orjson.dumps(presenter.seen(ExecutionSeen(execution=FAILED, may_retry=True)))
+                ),
+                next_steps={"retryExecution": _NEXT, "listFailedAttempts": _NEXT},
+            ),
+            errors=[InvalidExecutionId, ExecutionNotFound, UnreadableExecution],
+            handler=handlers.get,
         ),
         ProtectedEndpoint(
             method="GET",
             path=f"{_EXECUTION}/attempts",
+            path_parameters=[_EXECUTION_ID],
+            query=PageQuery,
             permission=AUTOMATION_READ,
+            operation_id="listFailedAttempts",
+            tag=_TAG,
+            summary="List the failed runs that retries archived",
+            success=Success(
+                meaning="A page of them, newest first.",
+                schema=page_of(FAILED_ATTEMPT),
+                example=presenter.attempts(ATTEMPTS),
+            ),
+            errors=[InvalidExecutionId, ExecutionNotFound],
             handler=handlers.attempts,
         ),
     ]
@@ -43,32 +129,39 @@ class _Handlers:
     api: Api
     presenter: ExecutionPresenter
 
-    async def retry(self, request: Request, principal: Principal) -> Response:
+    async def retry(self, call: Call) -> Response:
         # Built before the commit, so that a failure here cannot follow one.
         answers: list[Response] = []
 
         def prepare(execution: Execution) -> None:
             answers.append(JsonResponse(self.presenter.retried(execution)))
 
-        keys = request.headers.getlist(IDEMPOTENCY_KEY)
+        keys = call.request.headers.getlist(IDEMPOTENCY_KEY.name)
         retried = await self.api.retry_execution(
-            principal,
-            request.path_params["execution_id"],
-            request_id=context_of(request.scope).request_id,
+            call.principal,
+            call.request.path_params["execution_id"],
+            request_id=context_of(call.request.scope).request_id,
             idempotency_key=", ".join(keys) if keys else None,
             prepare=prepare,
         )
         if retried.replayed:
-            return JsonResponse(self.presenter.retried(retried.execution), headers=_REPLAYED)
+            return JsonResponse(
+                self.presenter.retried(retried.execution), headers={REPLAYED.name: "true"}
+            )
         return answers[-1]
 
-    async def get(self, request: Request, principal: Principal) -> Response:
-        seen = await self.api.get_execution(principal, request.path_params["execution_id"])
+    async def get(self, call: Call) -> Response:
+        seen = await self.api.get_execution(
+            call.principal, call.request.path_params["execution_id"]
+        )
         return JsonResponse(self.presenter.seen(seen))
 
-    async def attempts(self, request: Request, principal: Principal) -> Response:
-        wanted = page_request(request.query_params)
+    async def attempts(self, call: Call) -> Response:
+        query: PageQuery = call.query
         page = await self.api.list_failed_attempts(
-            principal, request.path_params["execution_id"], page=wanted.page, limit=wanted.limit
+            call.principal,
+            call.request.path_params["execution_id"],
+            page=query.page,
+            limit=query.limit,
         )
         return JsonResponse(self.presenter.attempts(page))

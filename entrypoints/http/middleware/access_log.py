@@ -16,7 +16,7 @@ from automation_retry.adapters.log import log
 from automation_retry.application import StorageUnavailable
 from automation_retry.application.ports import NewId
 from automation_retry.domain import is_uuid
-from automation_retry.entrypoints.http.wire.errors import answer_error, unexpected
+from automation_retry.entrypoints.http.wire.error_responses import answer_error, unexpected
 from automation_retry.entrypoints.http.wire.request_context import (
     RequestContext,
     open_context,
@@ -88,7 +88,7 @@ class AccessLog:
             )
             if context.status is not None:
                 raise
-            await unexpected()(scope, receive, send_with_headers)
+            await unexpected(error)(scope, receive, send_with_headers)
         finally:
             self._log_request(scope, context, perf_counter() - began)
 

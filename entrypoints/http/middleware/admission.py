@@ -1,4 +1,5 @@
 import logging
+from typing import Final
 from uuid import UUID
 
 from attrs import frozen
@@ -8,10 +9,13 @@ from starlette.types import Scope
 from automation_retry.adapters.log import log
 from automation_retry.application import ApiKeyRequired, InvalidApiKey
 from automation_retry.application.ports import Authenticator, Authorizer
-from automation_retry.domain import Permission, Principal, is_uuid
+from automation_retry.domain import Permission, PermissionDenied, Principal, is_uuid
 from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
 from automation_retry.entrypoints.http.wire.errors import RateLimited
 from automation_retry.entrypoints.http.wire.request_context import context_of, header_values
+
+UNAUTHENTICATED_ERRORS: Final = (ApiKeyRequired, InvalidApiKey)
+ADMISSION_ERRORS: Final = (*UNAUTHENTICATED_ERRORS, RateLimited, PermissionDenied)
 
 
 @frozen

@@ -1,40 +1,69 @@
-from starlette.datastructures import QueryParams
+"""Pages of lists: what a query may ask for, and what an answer says about them."""
 
-from automation_retry.application import PageRequest
-from automation_retry.entrypoints.http.wire.errors import InvalidQuery
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
-_DEFAULTS = PageRequest()
+from attrs import field, frozen
+
+from automation_retry.adapters.wire.converter import JSON
+from automation_retry.adapters.wire.json_schema import Component, component_of
+from automation_retry.application import Page, PageRequest
+from automation_retry.entrypoints.http.wire.parameters import Parameters, Whole
+
+_DEFAULTS: Final = PageRequest()
 # The last page keeps (page - 1) * limit within the 64 bits of an SQL OFFSET.
-_MAXIMA = {"page": 2**31 - 1, "limit": 100}
-_MAX_DIGITS = 10
+_LAST_PAGE: Final = 2**31 - 1
 
 
-def page_request(query: QueryParams) -> PageRequest:
-    """`page` from 1 and `limit` from 1 to 100, 25 when not given.
+@frozen(kw_only=True)
+class PageQuery(Parameters):
+    """The query of a list in pages."""
 
-    Raises:
-        InvalidQuery: one of them is another number, no number, or given twice.
-    """
-    values = {
-        "page": _number(query.getlist("page"), _DEFAULTS.page),
-        "limit": _number(query.getlist("limit"), _DEFAULTS.limit),
-    }
-    wrong = {
-        name: f"one whole number from 1 to {_MAXIMA[name]}"
-        for name, value in values.items()
-        if not 1 <= value <= _MAXIMA[name]
-    }
-    if wrong:
-        raise InvalidQuery(wrong)
-    return PageRequest(**values)
+    page: Annotated[int, Whole(1, _LAST_PAGE), "The number of the page, from 1."] = _DEFAULTS.page
+    limit: Annotated[int, Whole(1, 100), "How many items a page has."] = _DEFAULTS.limit
 
 
-def _number(texts: list[str], default: int) -> int:
-    """0, which is out of range, where there is no such number."""
-    match texts:
-        case []:
-            return default
-        case [text] if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
-            return int(text)
-        case _:
-            return 0
+@frozen(kw_only=True)
+class Pagination:
+    page: int
+    limit: int
+    total: Annotated[int, "The number of items on all pages."]
+    total_pages: int = field(alias="totalPages")
+    has_next: bool = field(alias="hasNext")
+    has_prev: bool = field(alias="hasPrev")
+
+
+def paginated(page: Page[Any], items: Sequence[Any]) -> dict[str, Any]:
+    """A page in AlgaPSA's envelope."""
+    pagination = Pagination(
+        page=page.request.page,
+        limit=page.request.limit,
+        total=page.total,
+        totalPages=page.total_pages,
+        hasNext=page.has_next,
+        hasPrev=page.has_prev,
+    )
+    return {"data": items, "pagination": JSON.unstructure(pagination)}
+
+
+def answer_with(data: Component) -> Component:
+    """The schema of an answer with one thing."""
+    return Component(
+        f"{data.name}Answer",
+        {"type": "object", "properties": {"data": data}, "required": ["data"]},
+    )
+
+
+def page_of(item: Component) -> Component:
+    """The schema of an answer with a page of items."""
+    return Component(
+        f"{item.name}Page",
+        {
+            "type": "object",
+            "properties": {
+                "data": {"type": "array", "items": item},
+                "pagination": component_of(Pagination),
+            },
+            "required": ["data", "pagination"],
+        },
+    )

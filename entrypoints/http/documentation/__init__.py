@@ -1,0 +1,1 @@
+"""The API described for programs and people, from the route table."""

@@ -1,0 +1,89 @@
+"""How a route may fail, as the table of errors has it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, get_type_hints
+
+from attrs import frozen
+
+from automation_retry.adapters.wire.json_schema import Component, schema_of
+from automation_retry.application import StorageFailed
+from automation_retry.entrypoints.http.endpoint import Endpoint
+from automation_retry.entrypoints.http.middleware.admission import UNAUTHENTICATED_ERRORS
+from automation_retry.entrypoints.http.wire.error_table import ANSWERS, INTERNAL, Answer
+from automation_retry.entrypoints.http.wire.errors import SERVER_ERRORS
+from automation_retry.entrypoints.http.wire.headers import (
+    ECHOED_REQUEST_ID,
+    RATE_LIMIT,
+    RATE_LIMIT_REMAINING,
+)
+
+_BEFORE_ADMISSION: Final = (*UNAUTHENTICATED_ERRORS, *SERVER_ERRORS)
+
+
+@frozen(eq=False)
+class Failure:
+    """One error that a route may answer."""
+
+    name: str
+    answer: Answer
+    example: Exception
+    headers: Sequence[str]
+    component: Component
+
+
+def failures(endpoint: Endpoint) -> Iterator[Failure]:
+    """Every error of the route; those that are answered alike, as internal ones, come once."""
+    seen: set[int] = set()
+    for error in (*endpoint.all_errors, StorageFailed):
+        answer = ANSWERS[error]
+        if id(answer) not in seen:
+            seen.add(id(answer))
+            yield Failure(
+                name=error.__name__ if answer is not INTERNAL else "Unexpected",
+                answer=answer,
+                example=answer.example or error(),
+                headers=_headers(error, answer, limited=endpoint.permission is not None),
+                component=_COMPONENTS[error],
+            )
+
+
+def _headers(error: type[Exception], answer: Answer, *, limited: bool) -> Sequence[str]:
+    limits = (RATE_LIMIT.name, RATE_LIMIT_REMAINING.name)
+    return (
+        ECHOED_REQUEST_ID.name,
+        *(limits if limited and error not in _BEFORE_ADMISSION else ()),
+        *answer.headers,
+    )
+
+
+def _component_name(error: type[Exception], answer: Answer) -> str:
+    """Errors without details differ in their code only."""
+    if answer.details is not None:
+        return f"{error.__name__}Error"
+    name = answer.code.title().replace("_", "")
+    return name if name.endswith("Error") else f"{name}Error"
+
+
+def _component(name: str, answer: Answer) -> Component:
+    properties: dict[str, Any] = {
+        "code": {"type": "string", "const": answer.code},
+        "message": {"type": "string"},
+    }
+    if answer.details is not None:
+        properties["details"] = schema_of(get_type_hints(answer.details)["return"])
+    error = {"type": "object", "properties": properties, "required": [*properties]}
+    return Component(
+        name, {"type": "object", "properties": {"error": error}, "required": ["error"]}
+    )
+
+
+def _components() -> dict[type[Exception], Component]:
+    by_name: dict[str, Component] = {}
+    found = {}
+    for error, answer in ANSWERS.items():
+        name = _component_name(error, answer)
+        found[error] = by_name.setdefault(name, _component(name, answer))
+    return found
+
+
+_COMPONENTS: Final = _components()

@@ -1,0 +1,111 @@
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from automation_retry.entrypoints.http.api import Api
+from automation_retry.entrypoints.http.documentation.asyncapi import asyncapi_document
+from automation_retry.entrypoints.http.documentation.openapi import openapi_document
+from automation_retry.entrypoints.http.endpoint import (
+    Endpoint,
+    PublicEndpoint,
+    PublicHandler,
+    Success,
+)
+from automation_retry.entrypoints.http.wire.json_response import JsonResponse
+
+_TAG: Final = "Documentation"
+_DOCS: Final = "/docs"
+_PAGE: Final = "page.html"
+_MEDIA_TYPES: Final = {"css": "text/css", "html": "text/html", "js": "text/javascript"}
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def documentation_endpoints(api: Api, described: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """The rows that describe the others, and themselves; what they answer is made once, here."""
+    documents: dict[str, Mapping[str, Any]] = {}
+    release = version("automation-retry")
+    rows = [
+        _document(
+            path="/openapi.json",
+            operation_id="getOpenApi",
+            summary="This API, as an OpenAPI 3.1 document",
+            documents=documents,
+        ),
+        _document(
+            path="/asyncapi.json",
+            operation_id="getAsyncApi",
+            summary="The jobs and events of this service, as an AsyncAPI 3.0 document",
+            documents=documents,
+        ),
+        *_page_and_its_files(),
+    ]
+    documents["/openapi.json"] = openapi_document(
+        [*described, *rows], version=release, root_path=api.root_path
+    )
+    documents["/asyncapi.json"] = asyncapi_document(api.channels, version=release)
+    return rows
+
+
+def _document(
+    *, path: str, operation_id: str, summary: str, documents: Mapping[str, Mapping[str, Any]]
+) -> Endpoint:
+    async def answer(_: Request) -> Response:
+        return JsonResponse(documents[path])
+
+    return PublicEndpoint(
+        method="GET",
+        path=path,
+        operation_id=operation_id,
+        tag=_TAG,
+        summary=summary,
+        success=Success(meaning="The document.", schema={"type": "object"}),
+        handler=answer,
+    )
+
+
+def _page_and_its_files() -> Sequence[Endpoint]:
+    folder = files(__package__) / "page"
+    contents = {file.name: file.read_bytes() for file in folder.iterdir()}
+    page = PublicEndpoint(
+        method="GET",
+        path=_DOCS,
+        operation_id="getDocs",
+        tag=_TAG,
+        summary="This API, as a page to read and to try",
+        success=Success(meaning="The page.", media_type="text/html", schema={"type": "string"}),
+        handler=_file(_PAGE, contents.pop(_PAGE)),
+    )
+    return [page, *(_part(name, content) for name, content in sorted(contents.items()))]
+
+
+def _part(name: str, content: bytes) -> Endpoint:
+    return PublicEndpoint(
+        method="GET",
+        path=f"{_DOCS}/{name}",
+        operation_id="",
+        tag=_TAG,
+        summary="",
+        documented=False,
+        success=Success(meaning="", media_type=_MEDIA_TYPES[name.rpartition(".")[2]]),
+        handler=_file(name, content),
+    )
+
+
+def _file(name: str, content: bytes) -> PublicHandler:
+    media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=media_type, headers=_PAGE_HEADERS)
+
+    return answer

@@ -1,0 +1,61 @@
+"""What answers to errors say beyond their message; a function's return type is the schema."""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from automation_retry.domain import ExecutionNotFailed
+from automation_retry.entrypoints.http.wire.errors import (
+    BodyTooLarge,
+    InvalidParameters,
+    NotReady,
+    RateLimited,
+)
+
+
+@frozen
+class RateLimitDetails:
+    retry_after_ms: int
+    remaining: int
+
+
+@frozen
+class InvalidParameter:
+    parameter: str
+    expected: str
+
+
+@frozen
+class SizeLimit:
+    limit_bytes: int
+
+
+@frozen
+class RetryState:
+    status: str
+    retry_count: int
+
+
+@frozen
+class Problems:
+    problems: Sequence[str]
+
+
+def rate_limit(error: RateLimited) -> RateLimitDetails:
+    return RateLimitDetails(error.retry_after_ms, error.remaining)
+
+
+def invalid_parameters(error: InvalidParameters) -> Sequence[InvalidParameter]:
+    return [InvalidParameter(name, expected) for name, expected in error.expected.items()]
+
+
+def size_limit(error: BodyTooLarge) -> SizeLimit:
+    return SizeLimit(error.limit)
+
+
+def retry_state(error: ExecutionNotFailed) -> RetryState:
+    return RetryState(error.status.value, error.retry_count)
+
+
+def problems(error: NotReady) -> Problems:
+    return Problems(error.problems)

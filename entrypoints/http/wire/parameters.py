@@ -1,0 +1,179 @@
+"""Queries and bodies as attrs classes, whose fields say what they may be.
+
+A field's `Annotated` holds a value of this module, which is both its check and its schema, and then
+its meaning. Fields without a default are required; others than those of the class are refused.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin
+
+import attrs
+from attrs import frozen
+from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
+from starlette.datastructures import QueryParams
+
+from automation_retry.adapters.wire.json_schema import Schema
+from automation_retry.entrypoints.http.wire.errors import InvalidParameters
+
+BODY: Final = "body"
+_MAX_DIGITS: Final = 19
+
+Structured = TypeVar("Structured")
+
+
+@frozen
+class Whole:
+    """A whole number within bounds."""
+
+    minimum: int
+    maximum: int
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+
+    @property
+    def expected(self) -> str:
+        return f"one whole number from {self.minimum} to {self.maximum}"
+
+    def of_text(self, text: str) -> int:
+        """The number in a query.
+
+        Raises:
+            ValueError: it is anything else, or out of bounds.
+        """
+        if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+            raise ValueError
+        return self.of_json(int(text))
+
+    def of_json(self, value: object) -> int:
+        """The number in a body; 3.0 is a whole number in JSON.
+
+        Raises:
+            ValueError: it is anything else, or out of bounds.
+        """
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError  # noqa: TRY004 - a wrong value, from outside
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError
+        return value
+
+
+class Parameters:
+    """A query, a body, or an object in one."""
+
+    __slots__ = ()
+    other_fields: ClassVar = False
+
+
+class _Unexpected(ValueError):
+    def __init__(self, expected: str) -> None:
+        self.expected = expected
+        super().__init__(expected)
+
+
+def read_query(query: QueryParams, cls: type[Structured]) -> Structured:
+    """The query as an instance of `cls`.
+
+    Raises:
+        InvalidParameters: a parameter is unknown, missing, given twice, or not what it may be.
+    """
+    return _structured(_QUERY, {name: query.getlist(name) for name in query}, cls)
+
+
+def read_body(text: bytes, cls: type[Structured]) -> Structured:
+    """The JSON object as an instance of `cls`.
+
+    Raises:
+        InvalidParameters: it is no JSON object, or a field is unknown, missing, repeated, or not
+            what it may be.
+    """
+    try:
+        body = json.loads(text, object_pairs_hook=_without_repetitions)
+    except InvalidParameters:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameters({BODY: "a JSON object"}) from error
+    if not isinstance(body, dict):
+        raise InvalidParameters({BODY: "a JSON object"})
+    return _structured(_BODY, body, cls)
+
+
+def _without_repetitions(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counts = Counter(name for name, _ in pairs)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise InvalidParameters(dict.fromkeys(repeated, "given once"))
+    return dict(pairs)
+
+
+def _structured(converter: Converter, raw: Mapping[str, Any], cls: type[Structured]) -> Structured:
+    try:
+        return converter.structure(raw, cls)
+    except ClassValidationError as error:
+        raise InvalidParameters(dict(_expected(error, ""))) from error
+
+
+def _expected(error: ClassValidationError, path: str) -> Iterator[tuple[str, str]]:
+    """What would be right, by the names of what is wrong; nested ones after a dot."""
+    noted, others = error.group_exceptions()
+    for one, note in noted:
+        name = f"{path}{note.name}"
+        match one:
+            case ClassValidationError():
+                yield from _expected(one, f"{name}.")
+            case _Unexpected():
+                yield name, one.expected
+            case KeyError():
+                yield name, f"required: {_value_of(note.type).expected}"
+            case _:
+                yield name, "a JSON object"
+    for other in others:
+        if isinstance(other, ForbiddenExtraKeysError):
+            known = ", ".join(field.alias for field in attrs.fields(other.cl)) or "none"
+            for name in sorted(other.extra_fields):
+                yield f"{path}{name}", f"no such parameter; there are: {known}"
+
+
+def _value_of(hint: Any) -> Any:
+    return next(note for note in get_args(hint)[1:] if hasattr(note, "expected"))
+
+
+def _has_value(hint: Any) -> bool:
+    return get_origin(hint) is Annotated and any(
+        hasattr(note, "expected") for note in get_args(hint)[1:]
+    )
+
+
+def _query_hook(hint: Any) -> Callable[[Sequence[str], Any], Any]:
+    value = _value_of(hint)
+
+    def read(texts: Sequence[str], _: Any) -> Any:
+        try:
+            [text] = texts
+            return value.of_text(text)
+        except ValueError:
+            raise _Unexpected(value.expected) from None
+
+    return read
+
+
+def _body_hook(hint: Any) -> Callable[[Any, Any], Any]:
+    value = _value_of(hint)
+
+    def read(raw: Any, _: Any) -> Any:
+        try:
+            return value.of_json(raw)
+        except ValueError:
+            raise _Unexpected(value.expected) from None
+
+    return read
+
+
+_QUERY: Final = Converter(forbid_extra_keys=True, use_alias=True)
+_QUERY.register_structure_hook_factory(_has_value, _query_hook)
+_BODY: Final = Converter(forbid_extra_keys=True, use_alias=True)
+_BODY.register_structure_hook_factory(_has_value, _body_hook)
