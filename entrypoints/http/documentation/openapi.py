@@ -3,10 +3,11 @@
 https://spec.openapis.org/oas/v3.1.1.html
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from itertools import count
+from itertools import chain, count
 from typing import Any, Final
 
 from automation_retry.adapters.wire.json_schema import References, Schema, component_of
@@ -115,14 +116,11 @@ class _Document:
 
     def _answers(self, endpoint: Endpoint) -> Mapping[str, Any]:
         by_status: dict[int, list[Failure]] = defaultdict(list)
-        for failure in failures(endpoint):
+        for failure in sorted(failures(endpoint), key=lambda one: one.answer.status):
             by_status[failure.answer.status].append(failure)
         return {
             str(endpoint.success.status): self._success(endpoint),
-            **{
-                str(status): self._failure(status, by_status[status])
-                for status in sorted(by_status)
-            },
+            **{str(status): self._failure(status, by_status[status]) for status in by_status},
         }
 
     def _success(self, endpoint: Endpoint) -> Mapping[str, Any]:
@@ -149,8 +147,8 @@ class _Document:
     def _failure(self, status: int, same_status: Sequence[Failure]) -> Mapping[str, Any]:
         """A reference to the answer, which several routes share."""
         answer = self._failure_of(same_status)
-        phrase = HTTPStatus(status).phrase.title().replace(" ", "")
-        names = (f"{phrase}{number}" for number in count(1))
+        phrase = re.sub("[^A-Za-z]", "", HTTPStatus(status).phrase.title())
+        names = chain([phrase], (f"{phrase}{number}" for number in count(2)))
         name = next(one for one in names if self._responses.setdefault(one, answer) == answer)
         return {"$ref": f"#/components/responses/{name}"}
 

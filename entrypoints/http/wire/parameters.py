@@ -148,32 +148,29 @@ def _has_value(hint: Any) -> bool:
     )
 
 
-def _query_hook(hint: Any) -> Callable[[Sequence[str], Any], Any]:
-    value = _value_of(hint)
+def _reading(read: Callable[[Any, Any], Any]) -> Callable[[Any], Callable[[Any, Any], Any]]:
+    """A factory of cattrs' hooks, which refuse with what would be right."""
 
-    def read(texts: Sequence[str], _: Any) -> Any:
-        try:
-            [text] = texts
-            return value.of_text(text)
-        except ValueError:
-            raise _Unexpected(value.expected) from None
+    def hook_of(hint: Any) -> Callable[[Any, Any], Any]:
+        value = _value_of(hint)
 
-    return read
+        def hook(raw: Any, _: Any) -> Any:
+            try:
+                return read(value, raw)
+            except ValueError:
+                raise _Unexpected(value.expected) from None
+
+        return hook
+
+    return hook_of
 
 
-def _body_hook(hint: Any) -> Callable[[Any, Any], Any]:
-    value = _value_of(hint)
-
-    def read(raw: Any, _: Any) -> Any:
-        try:
-            return value.of_json(raw)
-        except ValueError:
-            raise _Unexpected(value.expected) from None
-
-    return read
+def _of_texts(value: Any, texts: Sequence[str]) -> Any:
+    [text] = texts  # given once
+    return value.of_text(text)
 
 
 _QUERY: Final = Converter(forbid_extra_keys=True, use_alias=True)
-_QUERY.register_structure_hook_factory(_has_value, _query_hook)
+_QUERY.register_structure_hook_factory(_has_value, _reading(_of_texts))
 _BODY: Final = Converter(forbid_extra_keys=True, use_alias=True)
-_BODY.register_structure_hook_factory(_has_value, _body_hook)
+_BODY.register_structure_hook_factory(_has_value, _reading(lambda value, raw: value.of_json(raw)))
