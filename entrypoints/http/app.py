@@ -29,7 +29,13 @@ def route_table(api: Api) -> Sequence[Endpoint]:
 
 def create_app(api: Api, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
     """The service as an ASGI application; the lifespan opens and closes what it needs."""
-    endpoints = route_table(api)
+    return app_of(route_table(api), api, lifespan)
+
+
+def app_of(
+    endpoints: Sequence[Endpoint], api: Api, lifespan: Lifespan[Starlette] | None = None
+) -> Starlette:
+    """An application of these rows, under the rules that hold for all."""
     rules = Rules(
         admission=Admission(api.authenticator, api.authorizer, api.rate_limiter),
         time=api.request_time,

@@ -24,6 +24,7 @@ from automation_retry.entrypoints.server import (
     server_config,
 )
 from automation_retry.entrypoints.settings import StorageKind, read_settings
+from tests.support.described import Described
 from tests.support.messages import Sent, handed_over, opened
 
 EXECUTIONS = "/api/v1/automation/executions"
@@ -109,6 +110,17 @@ async def running_service(
             yield World(container=container, client=client)
 
 
+async def _hold_to_its_document(client: httpx.AsyncClient) -> None:
+    """From now on an answer that the service does not document fails the test that got it."""
+    described = Described((await client.get("/openapi.json")).json())
+
+    async def check(answer: httpx.Response) -> None:
+        await answer.aread()
+        assert described.problems(answer) == []
+
+    client.event_hooks["response"].append(check)
+
+
 @asynccontextmanager
 async def serving(
     container: Container, listening: socket.socket, times: TimeLimits | None = None
@@ -125,6 +137,7 @@ async def serving(
     limits: dict[str, Any] = {"limits": httpx.Limits(max_connections=200), "timeout": 60}
     try:
         async with httpx.AsyncClient(base_url=address_of(listening), **limits) as client:
+            await _hold_to_its_document(client)
             yield client
     finally:
         # Before its socket is closed: the next server's may get the same descriptor.

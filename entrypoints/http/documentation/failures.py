@@ -6,9 +6,8 @@ from typing import Any, Final, get_type_hints
 from attrs import frozen
 
 from automation_retry.adapters.wire.json_schema import Component, schema_of
-from automation_retry.application import StorageFailed
+from automation_retry.application import ApiKeyRequired, StorageFailed
 from automation_retry.entrypoints.http.endpoint import Endpoint
-from automation_retry.entrypoints.http.middleware.admission import UNAUTHENTICATED_ERRORS
 from automation_retry.entrypoints.http.wire.error_table import ANSWERS, INTERNAL, Answer
 from automation_retry.entrypoints.http.wire.errors import SERVER_ERRORS
 from automation_retry.entrypoints.http.wire.headers import (
@@ -17,7 +16,7 @@ from automation_retry.entrypoints.http.wire.headers import (
     RATE_LIMIT_REMAINING,
 )
 
-_BEFORE_ADMISSION: Final = (*UNAUTHENTICATED_ERRORS, *SERVER_ERRORS)
+_BEFORE_THE_KEY_IS_KNOWN: Final = (ApiKeyRequired, *SERVER_ERRORS)
 
 
 @frozen(eq=False)
@@ -51,7 +50,7 @@ def _headers(error: type[Exception], answer: Answer, *, limited: bool) -> Sequen
     limits = (RATE_LIMIT.name, RATE_LIMIT_REMAINING.name)
     return (
         ECHOED_REQUEST_ID.name,
-        *(limits if limited and error not in _BEFORE_ADMISSION else ()),
+        *(limits if limited and error not in _BEFORE_THE_KEY_IS_KNOWN else ()),
         *answer.headers,
     )
 

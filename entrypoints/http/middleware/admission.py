@@ -14,8 +14,7 @@ from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
 from automation_retry.entrypoints.http.wire.errors import RateLimited
 from automation_retry.entrypoints.http.wire.request_context import context_of, header_values
 
-UNAUTHENTICATED_ERRORS: Final = (ApiKeyRequired, InvalidApiKey)
-ADMISSION_ERRORS: Final = (*UNAUTHENTICATED_ERRORS, RateLimited, PermissionDenied)
+ADMISSION_ERRORS: Final = (ApiKeyRequired, InvalidApiKey, RateLimited, PermissionDenied)
 
 
 @frozen

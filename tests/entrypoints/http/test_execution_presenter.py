@@ -7,10 +7,8 @@ from attrs import fields
 
 from automation_retry.application import ExecutionSeen, Page, PageRequest
 from automation_retry.domain import Execution, FailedAttempt, LogEntry, LogLevel
-from automation_retry.entrypoints.http.executions.presenter import (
-    EXECUTION_FIELDS,
-    ExecutionPresenter,
-)
+from automation_retry.entrypoints.http.executions.fields import EXECUTION_FIELDS
+from automation_retry.entrypoints.http.executions.presenter import ExecutionPresenter
 from tests.support.factories import NOON, a_failed_execution, a_principal, an_execution
 
 

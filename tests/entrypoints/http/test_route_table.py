@@ -1,6 +1,7 @@
 """Each route declares what it needs in one table, and one place enforces it."""
 
 import re
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from automation_retry.adapters.memory import memory_storage
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
 from automation_retry.entrypoints.http.app import create_app, route_table
-from automation_retry.entrypoints.http.endpoint import ExactRoute, ProtectedEndpoint
+from automation_retry.entrypoints.http.endpoint import Endpoint, ExactRoute, ProtectedEndpoint
 from tests.entrypoints.http.conftest import Service, new_api
 from tests.support.factories import NOON
 
@@ -18,9 +19,14 @@ PROTECTED = [one for one in TABLE if isinstance(one, ProtectedEndpoint)]
 ANY = str(uuid4())
 
 
-def path_of(endpoint: ProtectedEndpoint) -> str:
-    """A path of the route; no such execution exists."""
-    return re.sub(r"{\w+}", ANY, endpoint.path)
+def a_request(endpoint: ProtectedEndpoint, key: str | None = None) -> dict[str, Any]:
+    """A valid request of the route, about something that does not exist."""
+    return {
+        "method": endpoint.method,
+        "url": re.sub(r"{\w+}", ANY, endpoint.path),
+        "headers": {} if key is None else {"x-api-key": key},
+        "json": endpoint.body_example,
+    }
 
 
 def named(endpoint: ProtectedEndpoint) -> str:
@@ -37,17 +43,26 @@ def test_every_route_is_a_row_of_the_table() -> None:
     assert served == [(one.path, {one.method}) for one in TABLE]
 
 
-def test_only_health_is_public() -> None:
+def test_only_health_and_documentation_are_public() -> None:
     """Every other route needs an API key."""
-    public = [one.path for one in TABLE if one.permission is None]
+    public = {one.path for one in TABLE if one.permission is None}
+    pages = {path for path in public if path.startswith("/docs/")}
 
-    assert public == ["/healthz", "/readyz"]
+    assert public - pages == {"/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"}
+
+
+@pytest.mark.parametrize("endpoint", TABLE, ids=lambda one: f"{one.method} {one.path}")
+def test_every_part_of_a_path_is_described(endpoint: Endpoint) -> None:
+    """By its name."""
+    names = re.findall(r"{(\w+)}", endpoint.path)
+
+    assert [one.name for one in endpoint.path_parameters] == names
 
 
 @pytest.mark.parametrize("endpoint", PROTECTED, ids=named)
 async def test_a_protected_route_needs_a_key(service: Service, endpoint: ProtectedEndpoint) -> None:
     """401 without one."""
-    answer = await service.client.request(endpoint.method, path_of(endpoint))
+    answer = await service.client.request(**a_request(endpoint))
 
     assert answer.status_code == 401
 
@@ -61,12 +76,8 @@ async def test_a_protected_route_needs_its_permission(
     lacking = await service.new_key("lacking", frozenset(others))
     only = await service.new_key("only", frozenset({endpoint.permission}))
 
-    refused = await service.client.request(
-        endpoint.method, path_of(endpoint), headers={"x-api-key": lacking}
-    )
-    admitted = await service.client.request(
-        endpoint.method, path_of(endpoint), headers={"x-api-key": only}
-    )
+    refused = await service.client.request(**a_request(endpoint, lacking))
+    admitted = await service.client.request(**a_request(endpoint, only))
 
     assert refused.status_code == 403
     assert endpoint.permission.action in refused.json()["error"]["message"]

@@ -1,0 +1,125 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from automation_retry.adapters.memory import memory_storage
+from automation_retry.entrypoints.http.app import route_table
+from automation_retry.entrypoints.http.documentation.openapi import openapi_document
+from automation_retry.entrypoints.http.endpoint import ProtectedEndpoint
+from tests.entrypoints.http.conftest import Service, new_api
+from tests.support.described import Described
+from tests.support.factories import NOON
+
+TABLE = route_table(new_api(memory_storage(lambda: NOON, uuid4)))
+DOCUMENTED = [one for one in TABLE if one.documented]
+
+
+def document_of(root_path: str = "") -> Any:
+    document = openapi_document(TABLE, version="1", root_path=root_path)
+    return json.loads(orjson.dumps(document))
+
+
+def operations() -> Iterator[tuple[str, str, Any]]:
+    for path, methods in document_of()["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def test_the_document_is_openapi_3_1() -> None:
+    """Nothing that the specification's own schema refuses, and no reference to nowhere."""
+    document = document_of()
+
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_every_row_is_described() -> None:
+    """The files of the page are not; they are no part of the API."""
+    described = {(method.upper(), path) for method, path, _ in operations()}
+
+    assert described == {(one.method, one.path) for one in DOCUMENTED}
+    assert all(one.path.startswith("/docs/") for one in TABLE if not one.documented)
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    """Generated clients name their functions by it."""
+    names = [operation["operationId"] for _, _, operation in operations()]
+
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() for name in names)
+
+
+async def test_the_service_answers_its_document(service: Service) -> None:
+    """At /openapi.json, to everybody; the version is that of the package."""
+    answer = await service.client.get("/openapi.json")
+
+    served = answer.json()
+    assert answer.status_code == 200
+    assert served == {**document_of(), "info": served["info"]}
+    assert served["info"]["version"] != "1"
+
+
+@pytest.mark.parametrize(("root_path", "url"), [("", "/"), ("/retry", "/retry")])
+def test_the_server_is_where_the_proxy_has_it(root_path: str, url: str) -> None:
+    """A client joins it with the paths."""
+    assert document_of(root_path)["servers"] == [{"url": url}]
+
+
+def _examples(operation: Any) -> Iterator[tuple[Any, Any]]:
+    """Each example of an operation, with the content in which it stands."""
+    contents = [*operation.get("requestBody", {}).get("content", {}).values()]
+    for answer in operation["responses"].values():
+        shared = answer.get("$ref", "").rpartition("/")[2]
+        described = document_of()["components"]["responses"][shared] if shared else answer
+        contents.extend(described["content"].values())
+    for content in contents:
+        if "example" in content:
+            yield content, content["example"]
+        for example in content.get("examples", {}).values():
+            yield content, example["value"]
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), [*operations()])
+def test_every_example_is_what_its_schema_says(method: str, path: str, operation: Any) -> None:
+    """Those of requests, of answers and of errors."""
+    described = Described(document_of())
+
+    problems = [
+        problem
+        for content, example in _examples(operation)
+        for problem in described.problems_of(content["schema"], example)
+    ]
+
+    assert problems == [], f"{method} {path}"
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: f"{row.method} {row.path}")
+def test_what_a_row_needs_is_told(row: Any) -> None:
+    """Its permission and its key, or that it needs none."""
+    operation = document_of()["paths"][row.path][row.method.lower()]
+
+    if isinstance(row, ProtectedEndpoint):
+        needed = f"`{row.permission.resource}:{row.permission.action}`"
+        assert needed in operation["description"]
+        assert operation["security"] == [{"apiKey": []}]
+        assert {"401", "403", "429"} <= set(operation["responses"])
+    else:
+        assert "Needs no API key." in operation["description"]
+        assert operation["security"] == []
+        assert not {"401", "403", "429"} & set(operation["responses"])
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: f"{row.method} {row.path}")
+def test_a_next_step_is_an_operation_that_takes_those_values(row: Any) -> None:
+    """Its parameters exist."""
+    names = {
+        operation["operationId"]: {one["name"] for one in operation.get("parameters", ())}
+        for _, _, operation in operations()
+    }
+
+    for operation_id, parameters in row.success.next_steps.items():
+        assert set(parameters) <= names[operation_id]

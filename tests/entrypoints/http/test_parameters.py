@@ -1,0 +1,202 @@
+"""A row of the route table with a query and a body: what reaches its handler, and what does not."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from attrs import asdict, frozen
+from httpx import ASGITransport, AsyncClient
+from starlette.responses import Response
+
+from automation_retry.adapters.memory import memory_storage
+from automation_retry.domain import AUTOMATION_EXECUTE
+from automation_retry.entrypoints.http.app import app_of
+from automation_retry.entrypoints.http.documentation.openapi import openapi_document
+from automation_retry.entrypoints.http.endpoint import Call, ProtectedEndpoint, Success
+from automation_retry.entrypoints.http.wire.json_response import JsonResponse
+from automation_retry.entrypoints.http.wire.paging import PageQuery
+from automation_retry.entrypoints.http.wire.parameters import Parameters, Whole
+from tests.entrypoints.http.conftest import new_api
+from tests.support.factories import NOON
+
+NUMBER = "one whole number from 1 to 10"
+
+
+@frozen(kw_only=True)
+class Bounds(Parameters):
+    lowest: Annotated[int, Whole(1, 10), "The first."] | None = None
+
+
+@frozen(kw_only=True)
+class Order(Parameters):
+    amount: Annotated[int, Whole(1, 10), "How many."]
+    rate: Annotated[int, Whole(1, 10), "How fast; null for no limit."] | None = 2
+    bounds: Bounds | None = None
+
+
+async def _echo(call: Call) -> Response:
+    return JsonResponse({"query": asdict(call.query), "body": asdict(call.body)})
+
+
+ORDER = ProtectedEndpoint(
+    method="POST",
+    path="/orders",
+    operation_id="order",
+    tag="Orders",
+    summary="Order",
+    permission=AUTOMATION_EXECUTE,
+    query=PageQuery,
+    body=Order,
+    body_example={"amount": 3},
+    success=Success(meaning="What was read.", schema={"type": "object"}),
+    handler=_echo,
+)
+
+
+@frozen
+class Orders:
+    client: AsyncClient
+    key: str
+
+    async def send(self, body: bytes, query: str = "", **headers: str) -> Any:
+        sent = {"x-api-key": self.key, **headers}
+        answer = await self.client.post(f"/orders{query}", content=body, headers=sent)
+        return answer.status_code, answer.json()
+
+
+@pytest.fixture
+async def orders() -> AsyncIterator[Orders]:
+    storage = memory_storage(lambda: NOON, uuid4)
+    user = await storage.directory.ensure_user(
+        tenant=uuid4(),
+        company_name="Acme",
+        username="ada",
+        email="ada@example.com",
+        permissions=frozenset([AUTOMATION_EXECUTE]),
+    )
+    key = await storage.directory.create_api_key(user=user)
+    app = app_of([ORDER], new_api(storage))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+        yield Orders(client, key)
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        ({"amount": 3}, {"amount": 3, "rate": 2, "bounds": None}),
+        ({"amount": 3.0, "rate": None}, {"amount": 3, "rate": None, "bounds": None}),
+        (
+            {"amount": 10, "bounds": {"lowest": 1}},
+            {"amount": 10, "rate": 2, "bounds": {"lowest": 1}},
+        ),
+        ({"amount": 1, "bounds": {}}, {"amount": 1, "rate": 2, "bounds": {"lowest": None}}),
+    ],
+)
+async def test_a_body_reaches_the_handler_as_its_class(
+    orders: Orders, body: object, read: object
+) -> None:
+    """With defaults for what is absent; null only where it means something."""
+    status, answer = await orders.send(orjson.dumps(body), "?limit=7")
+
+    assert (status, answer) == (200, {"query": {"page": 1, "limit": 7}, "body": read})
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        (b"", {"body": "a JSON object"}),
+        (b"[]", {"body": "a JSON object"}),
+        (b"{", {"body": "a JSON object"}),
+        (b"\xff", {"body": "a JSON object"}),
+        (b'{"amount": 3} {}', {"body": "a JSON object"}),
+        (b"[" * 100_000, {"body": "a JSON object"}),
+        (b'{"amount": ' + b"9" * 5_000 + b"}", {"body": "a JSON object"}),
+        (b"{}", {"amount": f"required: {NUMBER}"}),
+        (b'{"amount": null}', {"amount": NUMBER}),
+        (b'{"amount": true}', {"amount": NUMBER}),
+        (b'{"amount": "3"}', {"amount": NUMBER}),
+        (b'{"amount": 3.5}', {"amount": NUMBER}),
+        (b'{"amount": NaN}', {"amount": NUMBER}),
+        (b'{"amount": 1e400}', {"amount": NUMBER}),
+        (b'{"amount": 0, "rate": 11}', {"amount": NUMBER, "rate": NUMBER}),
+        (b'{"amount": 1, "amount": 2}', {"amount": "given once"}),
+        (b'{"amount": 1, "bounds": {"lowest": 1, "lowest": 1}}', {"lowest": "given once"}),
+        (b'{"amount": 1, "bounds": 5}', {"bounds": "a JSON object"}),
+        (b'{"amount": 1, "bounds": [1]}', {"bounds": "a JSON object"}),
+        (b'{"amount": 1, "bounds": {"lowest": 0}}', {"bounds.lowest": NUMBER}),
+        (
+            b'{"amount": 1, "bounds": {"highest": 9}}',
+            {"bounds.highest": "no such parameter; there are: lowest"},
+        ),
+        (b'{"amuont": 1}', {
+            "amount": f"required: {NUMBER}",
+            "amuont": "no such parameter; there are: amount, rate, bounds",
+        }),
+    ],
+)  # fmt: skip
+async def test_a_body_that_is_wrong_is_refused_by_name(
+    orders: Orders, body: bytes, wrong: dict[str, str]
+) -> None:
+    """400 with everything that is wrong at once, and what would be right."""
+    status, answer = await orders.send(body)
+
+    error = answer["error"]
+    assert (status, error["code"]) == (400, "VALIDATION_ERROR")
+    assert {one["parameter"]: one["expected"] for one in error["details"]} == wrong
+
+
+async def test_a_query_is_refused_before_the_body(orders: Orders) -> None:
+    """A request with both wrong is told of the query."""
+    status, answer = await orders.send(b"{}", "?limit=0")
+
+    assert status == 400
+    assert [one["parameter"] for one in answer["error"]["details"]] == ["limit"]
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "status"),
+    [("wrong", b"{", 401), (None, bytes(2_000_000), 413), (None, b"{", 400)],
+)
+async def test_checks_keep_their_order(
+    orders: Orders, key: str | None, body: bytes, status: int
+) -> None:
+    """401, then 413, then 400."""
+    headers = {} if key is None else {"x-api-key": key}
+
+    answered, _ = await orders.send(body, **headers)
+
+    assert answered == status
+
+
+async def test_what_is_read_is_what_is_documented() -> None:
+    """The checks and the document come from one class."""
+    document = json.loads(orjson.dumps(openapi_document([ORDER], version="1", root_path="")))
+
+    operation = document["paths"]["/orders"]["post"]
+    [content] = operation["requestBody"]["content"].values()
+    schemas = document["components"]["schemas"]
+    assert operation["requestBody"]["required"]
+    assert content == {
+        "schema": {"$ref": "#/components/schemas/Order"},
+        "example": {"amount": 3},
+    }
+    assert schemas["Order"] == {
+        "type": "object",
+        "properties": {
+            "amount": {"type": "integer", "minimum": 1, "maximum": 10, "description": "How many."},
+            "rate": {
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "maximum": 10,
+                "description": "How fast; null for no limit.",
+                "default": 2,
+            },
+            "bounds": {"anyOf": [{"$ref": "#/components/schemas/Bounds"}, {"type": "null"}]},
+        },
+        "required": ["amount"],
+        "additionalProperties": False,
+    }
+    assert schemas["Bounds"]["additionalProperties"] is False
