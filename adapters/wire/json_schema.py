@@ -91,7 +91,8 @@ def _generic(origin: Any, arguments: Sequence[Any]) -> Schema:
     if origin in {Union, types.UnionType}:
         return _union(arguments)
     if origin is Literal:
-        return {"type": "string", "enum": list(arguments)}
+        [text] = arguments
+        return {"type": "string", "const": text}
     if issubclass(origin, Mapping):
         return {"type": "object", "additionalProperties": schema_of(arguments[1])}
     return {"type": "array", "items": schema_of(arguments[0])}
@@ -202,3 +203,11 @@ class References:
             self.found[component.name] = None  # it may refer to itself
             self.found[component.name] = self.resolve(component.schema)
         return f"{self.prefix}{component.name}"
+
+
+def standalone(cls: type) -> Mapping[str, Any]:
+    """The schema of an attrs class as a document of its own."""
+    references = References("#/$defs/")
+    root = references.resolve(component_of(cls).schema)
+    document = {"$schema": DIALECT, "title": cls.__name__, **root}
+    return {**document, "$defs": references.found} if references.found else document

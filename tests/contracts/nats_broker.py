@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 from automation_retry.application import ExecutionJob, RetriedEvent
 from tests.adapters.nats.nats_streams import opened
 from tests.contracts.broker import BrokerUnderTest, Received
-from tests.support.messages import read_event, read_job
+from tests.support.messages import hold_to_schema, read_event, read_job
 from tests.support.nats_server import running_nats
 
 
@@ -23,7 +23,9 @@ async def open_broker() -> AsyncIterator[BrokerUnderTest]:
 
     async def take_event(message: Msg) -> None:
         cloud_event = orjson.loads(message.data)
+        hold_to_schema("cloud_event", cloud_event)
         body = {
+            "eventType": cloud_event["type"],
             "id": cloud_event["id"],
             "timestamp": cloud_event["time"],
             "payload": cloud_event["data"],

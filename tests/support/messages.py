@@ -2,20 +2,37 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from typing import Any, LiteralString, TypeVar, assert_never
 from uuid import UUID
 
 import orjson
+from jsonschema import Draft202012Validator, FormatChecker
 from psycopg import AsyncConnection
 from psycopg.rows import scalar_row
 
 from automation_retry.adapters.procrastinate.destinations import DESTINATIONS
 from automation_retry.application import ExecutionJob, Message, MessageKind, RetriedEvent
 from automation_retry.domain import ExecutionRetried
+from tests.support.described import closed
 
 Sent = ExecutionJob | RetriedEvent
 
 S = TypeVar("S", ExecutionJob, RetriedEvent)
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    schema = orjson.loads(
+        (files("automation_retry") / f"adapters/wire/schemas/{name}.json").read_bytes()
+    )
+    return Draft202012Validator(closed(schema), format_checker=FormatChecker())
+
+
+def hold_to_schema(name: str, body: Mapping[str, Any]) -> None:
+    """Fails unless a message is what its schema in the package says, and nothing more."""
+    assert [error.message for error in _validator(name).iter_errors(body)] == []
 
 
 def read(kind: MessageKind, body: Mapping[str, Any]) -> Sent:
@@ -31,6 +48,7 @@ def read(kind: MessageKind, body: Mapping[str, Any]) -> Sent:
 
 def read_job(body: Mapping[str, Any]) -> ExecutionJob:
     """Without the API key's id, which a job does not carry."""
+    hold_to_schema("job", body)
     return ExecutionJob(
         id=UUID(body["id"]),
         retried=ExecutionRetried(
@@ -46,6 +64,7 @@ def read_job(body: Mapping[str, Any]) -> ExecutionJob:
 
 
 def read_event(body: Mapping[str, Any]) -> RetriedEvent:
+    hold_to_schema("event", body)
     payload = body["payload"]
     return RetriedEvent(
         id=UUID(body["id"]),

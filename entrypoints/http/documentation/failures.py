@@ -57,10 +57,7 @@ def _headers(error: type[Exception], answer: Answer, *, limited: bool) -> Sequen
 
 def _component_name(error: type[Exception], answer: Answer) -> str:
     """Errors without details differ in their code only."""
-    if answer.details is not None:
-        return f"{error.__name__}Error"
-    name = answer.code.title().replace("_", "")
-    return name if name.endswith("Error") else f"{name}Error"
+    return error.__name__ if answer.details else answer.code.title().replace("_", "")
 
 
 def _component(name: str, answer: Answer) -> Component:

@@ -69,7 +69,9 @@ def _document(
         operation_id=operation_id,
         tag=_TAG,
         summary=summary,
-        success=Success(meaning="The document.", schema={"type": "object"}),
+        success=Success(
+            meaning="The document.", schema={"type": "object", "additionalProperties": True}
+        ),
         handler=answer,
     )
 

@@ -37,7 +37,7 @@ class RetryState:
 
 
 @frozen
-class Problems:
+class ReadinessProblems:
     problems: Sequence[str]
 
 
@@ -57,5 +57,5 @@ def retry_state(error: ExecutionNotFailed) -> RetryState:
     return RetryState(error.status.value, error.retry_count)
 
 
-def problems(error: NotReady) -> Problems:
-    return Problems(error.problems)
+def problems(error: NotReady) -> ReadinessProblems:
+    return ReadinessProblems(error.problems)

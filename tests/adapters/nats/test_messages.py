@@ -33,6 +33,22 @@ from tests.support.messages import Sent
 from tests.support.nats_server import running_nats
 
 
+async def test_the_channels_name_the_subjects(url: str, broker: BrokerBundle) -> None:
+    """What the documentation says is where messages arrive, and what they are."""
+    job, event = a_job(), an_event()
+    await send(broker, [job])
+    await send(broker, [event])
+
+    received = {
+        MessageKind.JOB: (await messages(url, JOBS), job),
+        MessageKind.EVENT: (await messages(url, EVENTS), event),
+    }
+    for kind, ([message], sent) in received.items():
+        channel = broker.channels[kind]
+        assert message.subject == channel.address.format(tenant=sent.retried.tenant)
+        assert (message.headers or {})["Content-Type"] == channel.content_type
+
+
 async def test_a_job_is_flat_json(url: str, broker: BrokerBundle) -> None:
     """On its tenant's subject, with its id where JetStream looks for it."""
     job = a_job(request_id="Zürich")

@@ -41,6 +41,19 @@ async def test_both_are_in_the_queue_when_the_answer_arrives(database_url: str) 
         assert sorted(jobs(database_url)) == [(JOB, 1), (EVENT, 1)]
 
 
+async def test_the_channels_name_the_queues(database_url: str) -> None:
+    """What the documentation says is where messages are; the task is named too."""
+    async with serving(database_url) as world:
+        failed = await world.add(a_failed_execution(tenant=world.tenant))
+        await retry(world, failed, await world.key())
+        channels = world.container.brokers().channels
+
+    found = rows(database_url, "SELECT queue_name, task_name FROM procrastinate_jobs ORDER BY id")
+    for channel, row in zip(channels.values(), found, strict=True):
+        assert channel.address == row["queue_name"]
+        assert f"`{row['task_name']}`" in channel.meaning
+
+
 async def test_a_job_is_what_procrastinate_itself_would_defer(database_url: str) -> None:
     """Every column, and the same arguments as those that the relay sends."""
     async with serving(database_url) as world:

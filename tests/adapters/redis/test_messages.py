@@ -36,6 +36,18 @@ async def broker(url: str) -> AsyncIterator[BrokerBundle]:
         yield broker
 
 
+async def test_the_channels_name_the_streams(url: str, broker: BrokerBundle) -> None:
+    """What the documentation says is where messages arrive."""
+    await send(broker, [a_job()])
+    await send(broker, [an_event()])
+
+    addresses = {kind: channel.address for kind, channel in broker.channels.items()}
+    assert [list(entry) for entry in await entries(url, addresses[MessageKind.JOB])] == [["job"]]
+    assert [list(entry) for entry in await entries(url, addresses[MessageKind.EVENT])] == [
+        ["event", "channel"]
+    ]
+
+
 async def test_an_event_is_one_of_algapsa(url: str, broker: BrokerBundle) -> None:
     """Stream, fields, channel and JSON are those that AlgaPSA's own consumers read."""
     event = an_event(
