@@ -156,7 +156,7 @@ def with_text_for_total(document: Document) -> None:
 
 def without_details(document: Document) -> None:
     schemas = document["components"]["schemas"]
-    error = schemas["ExecutionNotFailed"]["properties"]["error"]
+    error = schemas["ExecutionNotFailedError"]["properties"]["error"]
     del error["properties"]["details"]
     error["required"].remove("details")
 

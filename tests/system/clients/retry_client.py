@@ -12,10 +12,10 @@ from automation_retry_client.api.executions import (
     retry_execution,
 )
 from automation_retry_client.models import (
-    AttemptsAnswer,
     ExecutionAnswer,
-    ExecutionNotFailed,
-    ExecutionNotFound,
+    ExecutionNotFailedError,
+    FailedAttemptPage,
+    NotFoundError,
 )
 
 client = AuthenticatedClient(
@@ -36,14 +36,14 @@ assert isinstance(retried, ExecutionAnswer)
 replayed = retry_execution.sync_detailed(execution_id, client=client, idempotency_key=key)
 
 again = retry_execution.sync(execution_id, client=client)
-assert isinstance(again, ExecutionNotFailed)
+assert isinstance(again, ExecutionNotFailedError)
 
 attempts = list_failed_attempts.sync(execution_id, client=client, page=1, limit=10)
-assert isinstance(attempts, AttemptsAnswer)
+assert isinstance(attempts, FailedAttemptPage)
 [attempt] = attempts.data
 
 missing = get_execution.sync(UUID(int=0), client=client)
-assert isinstance(missing, ExecutionNotFound)
+assert isinstance(missing, NotFoundError)
 
 total: int = attempts.pagination.total
 told = {
