@@ -80,7 +80,7 @@ class Described:
 
     def problems_of(self, schema: Any, value: Any) -> list[str]:
         """Why a value does not have a schema of the document."""
-        resource = Resource(contents=self.document, specification=DRAFT202012)
+        resource = Resource.from_contents(self.document, default_specification=DRAFT202012)
         validator = Draft202012Validator(
             _absolute(schema),
             registry=Registry().with_resource(_DOCUMENT, resource),

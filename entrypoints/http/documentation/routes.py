@@ -19,6 +19,7 @@ from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 
 _TAG: Final = "Documentation"
 _DOCS: Final = "/docs"
+_ANY_OBJECT: Final = {"type": "object", "additionalProperties": True}
 _PAGE: Final = "page.html"
 _MEDIA_TYPES: Final = {"css": "text/css", "html": "text/html", "js": "text/javascript"}
 _PAGE_HEADERS: Final = {

@@ -40,12 +40,12 @@ async def test_the_channels_name_the_subjects(url: str, broker: BrokerBundle) ->
     await send(broker, [event])
 
     received = {
-        MessageKind.JOB: (await messages(url, JOBS), job),
-        MessageKind.EVENT: (await messages(url, EVENTS), event),
+        MessageKind.JOB: (await messages(url, JOBS), job.retried.tenant),
+        MessageKind.EVENT: (await messages(url, EVENTS), event.retried.tenant),
     }
-    for kind, ([message], sent) in received.items():
+    for kind, ([message], tenant) in received.items():
         channel = broker.channels[kind]
-        assert message.subject == channel.address.format(tenant=sent.retried.tenant)
+        assert message.subject == channel.address.format(tenant=tenant)
         assert (message.headers or {})["Content-Type"] == channel.content_type
 
 
