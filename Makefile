@@ -123,7 +123,7 @@ clean: ## remove what make made: virtual environments, caches and the demo's dat
 	$(locked) exclusive $(VENV) $(locked) exclusive $(BENCH_VENV) $(locked) exclusive $(FLOORS_VENV) \
 		rm -rf $(VENV) $(BENCH_VENV) $(FLOORS_VENV) var .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
-$(VENV)/installed: DOWNLOAD := 85 MB
+$(VENV)/installed: DOWNLOAD := 95 MB
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(install)
 
@@ -132,7 +132,7 @@ $(FLOORS_LOCK): pyproject.toml | $(VENV)/installed
 	@mkdir -p $(@D)
 	@$(call pin,dev) --resolution lowest-direct pyproject.toml -o $@
 
-$(FLOORS_VENV)/installed: DOWNLOAD := 85 MB
+$(FLOORS_VENV)/installed: DOWNLOAD := 95 MB
 $(FLOORS_VENV)/installed: $(FLOORS_LOCK)
 	$(install)
 

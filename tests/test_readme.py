@@ -5,12 +5,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from automation_retry.adapters.memory import memory_storage
+from automation_retry.entrypoints.http.app import route_table
+from automation_retry.entrypoints.http.wire.error_table import ANSWERS
 from automation_retry.entrypoints.settings import settings_help
+from tests.entrypoints.http.conftest import new_api
 from tests.support.command import environment
-from tests.support.factories import a_failed_execution
+from tests.support.factories import NOON, a_failed_execution
 from tests.support.world import World
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -61,6 +66,23 @@ def test_the_settings_are_those_of_the_help() -> None:
     assert {name: documented[name] for name, *_ in rows[1:]} == {
         name: (default, meaning) for name, default, meaning in helped[1:]
     }
+
+
+def test_the_errors_are_those_of_the_table() -> None:
+    """Each status with its codes; 499 is for the log only."""
+    rows = re.findall(r"^\| (\d{3}) \| `([A-Z_]+)` \|", README, re.MULTILINE)
+    answered = {(str(one.status), one.code) for one in ANSWERS.values()}
+
+    assert set(rows) == answered - {("499", "CLIENT_CLOSED_REQUEST")}
+
+
+def test_the_requests_are_those_of_the_route_table() -> None:
+    """Each with its method and path; the files of the page are no part of the API."""
+    rows = re.findall(r"^\| `([A-Z]+) ([^`?]+)", README, re.MULTILINE)
+    table = route_table(new_api(memory_storage(lambda: NOON, uuid4)))
+
+    documented = {(one.method, one.path) for one in table if one.documented}
+    assert {(method, path.replace("{id}", "{execution_id}")) for method, path in rows} == documented
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z-]+)`?", README))))
