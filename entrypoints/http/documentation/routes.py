@@ -21,7 +21,12 @@ _TAG: Final = "Documentation"
 _DOCS: Final = "/docs"
 _ANY_OBJECT: Final = {"type": "object", "additionalProperties": True}
 _PAGE: Final = "page.html"
-_MEDIA_TYPES: Final = {"css": "text/css", "html": "text/html", "js": "text/javascript"}
+_MEDIA_TYPES: Final = {
+    "css": "text/css",
+    "html": "text/html",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+}
 _PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
