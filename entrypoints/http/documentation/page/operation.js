@@ -111,7 +111,7 @@ function body(api, requestBody) {
       const schema = flat(api, media.schema ?? true);
       return [
         element("p", { class: "media" }, element("code", {}, type), ` ${typeText(api, schema)}`),
-        structure(api, schema, true),
+        structure(api, schema, { open: true }),
         exampleBlock(api, media),
       ];
     }),
@@ -119,30 +119,34 @@ function body(api, requestBody) {
 }
 
 function answerDetails(api, answer, open) {
+  const [first, ...others] = (answer.description ?? "").trim().split(/\n{2,}/);
+  const whole =
+    others.length === 0 ? null : element("div", { class: "prose" }, prose(answer.description));
   const heading = [
     element(
       "span",
       { class: `status ${answer.status.startsWith("2") ? "good" : "bad"}` },
       answer.status,
     ),
-    element("span", {}, inline(answer.description)),
+    element("span", {}, inline(first)),
+    others.length === 0 ? null : element("span", { class: "note" }, ` and ${others.length} more`),
   ];
   const content = Object.entries(answer.content ?? {}).map(([type, media]) =>
     mediaView(api, type, media),
   );
-  return folded(heading, [headers(api, answer), content], { class: "answers", open });
+  return folded(heading, [whole, headers(api, answer), content], { class: "answers", open });
 }
 
 function headers(api, answer) {
   const rows = Object.entries(answer.headers ?? {}).map(([name, header]) =>
-    fieldRow(api, { ...api.resolve(header), name }),
+    fieldRow(api, { required: false, ...api.resolve(header), name, answer: true }),
   );
   return rows.length === 0 ? null : folded("Headers", element("ul", { class: "fields" }, rows));
 }
 
 function mediaView(api, type, media) {
   const schema = flat(api, media.schema ?? true);
-  const fields = structure(api, schema, true);
+  const fields = structure(api, schema, { open: true, answer: true });
   return element(
     "div",
     {},

@@ -9,16 +9,20 @@ const NAME = /([^/]+)$/;
  * A schema without references, `allOf` and null.
  *
  * `name` is the component's, `nullable` tells whether null is allowed, and `variants` are the other
- * schemas of an `anyOf` or `oneOf` with more than one. `path` has the references that were followed.
+ * schemas of an `anyOf` or `oneOf` with more than one. `path` has the references that were followed,
+ * and `again` tells that the schema is inside of itself.
  */
 export function flat(api, written, path = []) {
   if (written === true || written === undefined) return { nullable: false, variants: [], path };
   const reference = written.$ref;
   if (reference !== undefined) {
     const { $ref: _, ...beside } = written;
-    const inside = flat(api, api.resolve({ $ref: reference }), [...path, reference]);
     const name = NAME.exec(reference)?.[1];
-    return { name, ...inside, ...beside, again: path.includes(reference) };
+    // It contains itself: what it is stands further up.
+    if (path.includes(reference))
+      return { name, ...beside, nullable: false, variants: [], path, again: true };
+    const inside = flat(api, api.resolve({ $ref: reference }), [...path, reference]);
+    return { name, ...inside, ...beside };
   }
   const parts = (written.allOf ?? []).map((part) => flat(api, part, path));
   const schema = parts.reduce(together, { ...written, nullable: false, variants: [], path });
@@ -53,6 +57,7 @@ function together(schema, part) {
 
 /** What a value is, in words: `array of string`, `integer or null`. */
 export function typeText(api, schema) {
+  if (schema.again) return schema.name;
   let text = "any JSON";
   if (schema.variants.length > 0) {
     text = [...new Set(schema.variants.map((variant) => typeText(api, variant)))].join(" or ");
@@ -85,6 +90,7 @@ export function limits(schema) {
     schema.uniqueItems ? "no entry twice" : null,
     range(schema.minProperties, schema.maxProperties, "field"),
     schema.additionalProperties === false ? "no other fields" : null,
+    schema.examples?.length > 1 ? `for example ${list(schema.examples)}` : null,
     schema.default === undefined ? null : `default ${quoted(written(schema.default))}`,
     schema.readOnly ? "in answers only" : null,
     schema.writeOnly ? "in requests only" : null,
@@ -93,8 +99,11 @@ export function limits(schema) {
 
 function choice(values) {
   if (!values) return null;
-  const each = values.map((value) => quoted(written(value)));
-  return each.length === 1 ? `always ${each[0]}` : `one of ${each.join(", ")}`;
+  return values.length === 1 ? `always ${list(values)}` : `one of ${list(values)}`;
+}
+
+function list(values) {
+  return values.map((value) => quoted(written(value))).join(", ");
 }
 
 function range(least, most, unit) {
@@ -119,12 +128,17 @@ function quoted(text) {
   return text === "" ? "the empty text" : `${ticks}${text}${ticks}`;
 }
 
-/** One row: a name, what it is, and what is inside of it. */
+/**
+ * One row: a name, what it is, and what is inside of it.
+ *
+ * A request tells which fields are required, and an answer which may be absent; `required` is
+ * undefined where neither is said.
+ */
 export function fieldRow(api, field) {
-  const { name, place = null, required = false, description = "", deprecated = false } = field;
+  const { name, place = null, required, description = "", deprecated = false } = field;
   const schema = flat(api, field.schema, field.path ?? []);
   const words = limits(schema).map((phrase) => element("span", { class: "limit" }, inline(phrase)));
-  const inside = schema.again ? null : structure(api, schema);
+  const inside = schema.again ? null : structure(api, schema, { answer: field.answer });
   return element(
     "li",
     {},
@@ -134,7 +148,10 @@ export function fieldRow(api, field) {
       element("code", { class: deprecated ? "name deprecated" : "name" }, name),
       place === null ? null : element("span", { class: "place" }, place),
       element("span", { class: "type" }, typeText(api, schema)),
-      required ? element("span", { class: "required" }, "required") : null,
+      required && !field.answer ? element("span", { class: "required" }, "required") : null,
+      required === false && field.answer
+        ? element("span", { class: "place" }, "may be absent")
+        : null,
       deprecated || schema.deprecated ? element("span", { class: "place" }, "deprecated") : null,
     ),
     element("div", { class: "prose" }, prose(description || schema.description)),
@@ -145,21 +162,21 @@ export function fieldRow(api, field) {
 }
 
 /** The fields inside of a schema, or null where there are none. */
-export function structure(api, schema, open = false) {
+export function structure(api, schema, { open = false, answer = false } = {}) {
   const parts = [];
   const inside = (written) => flat(api, written, schema.path);
   const rows = Object.entries(schema.properties ?? {}).map(([name, property]) => {
     const required = (schema.required ?? []).includes(name);
-    return fieldRow(api, { name, schema: property, required, path: schema.path, open });
+    return fieldRow(api, { name, schema: property, required, path: schema.path, open, answer });
   });
   const others = schema.additionalProperties;
   if (typeof others === "object" && Object.keys(others).length > 0) {
-    rows.push(fieldRow(api, { name: "any other name", schema: others, path: schema.path }));
+    rows.push(fieldRow(api, { name: "any other name", schema: others, path: schema.path, answer }));
   }
   if (rows.length > 0) parts.push(element("ul", { class: "fields" }, rows));
   if (schema.items && typeof schema.items === "object") {
     const items = inside(schema.items);
-    const entry = items.again ? null : structure(api, items);
+    const entry = items.again ? null : structure(api, items, { answer });
     if (entry !== null) parts.push(element("p", { class: "note" }, "Each entry:"), entry);
     else if (items.again)
       parts.push(element("p", { class: "note" }, `Each entry: ${items.name}, as above.`));
@@ -175,6 +192,8 @@ export function structure(api, schema, open = false) {
           fieldRow(api, {
             name: variant.title ?? variant.name ?? typeText(api, variant),
             schema: variant,
+            path: variant.path,
+            answer,
           }),
         ),
       ),
@@ -184,5 +203,6 @@ export function structure(api, schema, open = false) {
 }
 
 function tells(api, variant) {
+  if (variant.again) return true;
   return variant.description || limits(variant).length > 0 || structure(api, variant) !== null;
 }
