@@ -70,13 +70,14 @@ run: $(VENV)/installed ## serve a demo with its own database, and say how to use
 test: $(VENV)/installed ## run all tests, on real servers
 	@$(use) $(BIN)/python -m pytest
 
-test-system: $(VENV)/installed ## run what needs packages of the system: PostgreSQL 15, pgbouncer and Node
+test-system: $(VENV)/installed ## run what needs packages of the system: PostgreSQL 15, pgbouncer, Node and Chromium
 	@missing=; \
 	[ -x $(POSTGRES_15)/postgres ] || missing="$$missing postgresql-15"; \
 	[ -x /usr/sbin/pgbouncer ] || missing="$$missing pgbouncer"; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	[ -z "$$missing" ] || { echo "Packages are missing; install them: apt-get install$$missing" >&2; exit 1; }
 	@cmp -s $(NODE_LOCK) var/node/installed || { mkdir -p var/node \
 		&& cp $(NODE_LOCK) $(dir $(NODE_LOCK))package.json var/node/ \
