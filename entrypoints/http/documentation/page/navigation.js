@@ -74,7 +74,8 @@ function filter(entries, lists, sections) {
     });
     // Else the first match may be far above what is shown.
     const main = document.getElementById("operations");
-    if (WIDE.matches && main.getBoundingClientRect().top < 0) main.scrollIntoView();
+    if (WIDE.matches && main.getBoundingClientRect().top < 0)
+      main.scrollIntoView({ behavior: "instant" });
     matches.textContent = words.length === 0 ? "" : `${shown} of ${entries.length} operations`;
   };
   field.addEventListener("input", apply);
@@ -84,7 +85,7 @@ function filter(entries, lists, sections) {
     if (target === null || target.closest("[hidden]") === null) return;
     field.value = "";
     apply();
-    target.scrollIntoView();
+    target.scrollIntoView({ behavior: "instant" });
   });
 }
 
@@ -99,9 +100,20 @@ function follow(entries) {
       const current = entries.find((one) => visible.has(one.section));
       for (const { link } of entries) link.removeAttribute("aria-current");
       current?.link.setAttribute("aria-current", "location");
-      if (WIDE.matches) current?.link.scrollIntoView({ block: "nearest" });
+      if (WIDE.matches && current !== undefined) reveal(current.link);
     },
-    { rootMargin: "0px 0px -66% 0px" },
+    { rootMargin: "-48px 0px -66% 0px" },
   );
   for (const { section } of entries) observer.observe(section);
+}
+
+/** Scrolls the list alone: `scrollIntoView` could end the page's own smooth scrolling. */
+function reveal(link) {
+  const list = document.getElementById("contents");
+  const seen = list.getBoundingClientRect();
+  const top = document.getElementById("find").getBoundingClientRect().bottom;
+  const item = link.getBoundingClientRect();
+  if (item.top < top || item.bottom > seen.bottom) {
+    list.scrollTop += item.top - (top + seen.bottom) / 2;
+  }
 }

@@ -69,7 +69,9 @@ try {
   showKey(api.scheme);
   showOperations(api);
   // The element that the address names exists only now.
-  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  document
+    .getElementById(decodeURIComponent(location.hash.slice(1)))
+    ?.scrollIntoView({ behavior: "instant" });
 } catch (error) {
   part("problem").textContent = error.message;
   part("problem").hidden = false;
