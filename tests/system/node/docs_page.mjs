@@ -68,7 +68,17 @@ async function visit() {
   const address = page.url();
   await context.close();
   return {
-    operations, read, retried, kept, visible, requests, errors, violations, found, unreachable, address,
+    operations,
+    read,
+    retried,
+    kept,
+    visible,
+    requests,
+    errors,
+    violations,
+    found,
+    unreachable,
+    address,
   };
 }
 

@@ -1,4 +1,4 @@
-/** Reads an OpenAPI 3.1 document: follows references, and lists operations with all that they inherit. */
+/** Reads an OpenAPI 3.1 document: references, and operations with all that they inherit. */
 
 const METHODS = ["get", "head", "options", "put", "post", "patch", "delete", "trace"];
 const SAFE = ["get", "head", "options", "trace"];

@@ -1,8 +1,8 @@
 /**
  * An element with attributes and children.
  *
- * A child is a node, a text, a list of children, or null where there is nothing. An attribute that is
- * null or false is left out, and one that is true is empty. Texts never become markup.
+ * A child is a node, a text, a list of children, or null where there is nothing. An attribute that
+ * is null or false is left out, and one that is true is empty. Texts never become markup.
  */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);

@@ -6,7 +6,7 @@ export class Unsendable extends Error {}
 /**
  * What an operation's form says, as a request without its key.
  *
- * `values` has the text of each parameter by `place:name`; an empty one is not sent. In `draft` mode,
+ * `values` has the text of each parameter by `place:name`; an empty one is not sent. In a `draft`,
  * which is for reading, a part of the path that is missing stays a placeholder.
  */
 export function requestOf(

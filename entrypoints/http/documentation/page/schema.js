@@ -9,8 +9,8 @@ const NAME = /([^/]+)$/;
  * A schema without references, `allOf` and null.
  *
  * `name` is the component's, `nullable` tells whether null is allowed, and `variants` are the other
- * schemas of an `anyOf` or `oneOf` with more than one. `path` has the references that were followed,
- * and `again` tells that the schema is inside of itself.
+ * schemas of an `anyOf` or `oneOf` with more than one. `path` has the references that were
+ * followed, and `again` tells that the schema is inside of itself.
  */
 export function flat(api, written, path = []) {
   if (written === true || written === undefined) return { nullable: false, variants: [], path };
