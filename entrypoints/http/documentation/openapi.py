@@ -65,7 +65,13 @@ class _Document:
             "components": {
                 "schemas": dict(sorted(self._schemas.found.items())),
                 "responses": self._responses,
-                "securitySchemes": {_SCHEME: {"type": "apiKey", "in": "header", "name": API_KEY}},
+                "securitySchemes": {_SCHEME: {
+                        "type": "apiKey",
+                        "in": "header",
+                        "name": API_KEY,
+                        "description": "A key of AlgaPSA, or one made by "
+                        "`automation-retry api-key create`.",
+                    }},
             },
         }
 

@@ -1,8 +1,9 @@
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,7 +40,7 @@ _PAGE_HEADERS: Final = {
 
 def documentation_endpoints(api: Api, described: Sequence[Endpoint]) -> Sequence[Endpoint]:
     """The rows that describe the others, and themselves; what they answer is made once, here."""
-    documents: dict[str, Mapping[str, Any]] = {}
+    documents: dict[str, orjson.Fragment] = {}
     release = version("automation-retry")
     rows = [
         _document(
@@ -56,15 +57,15 @@ def documentation_endpoints(api: Api, described: Sequence[Endpoint]) -> Sequence
         ),
         *_page_and_its_files(),
     ]
-    documents["/openapi.json"] = openapi_document(
-        [*described, *rows], version=release, root_path=api.root_path
-    )
-    documents["/asyncapi.json"] = asyncapi_document(api.channels, version=release)
+    openapi = openapi_document([*described, *rows], version=release, root_path=api.root_path)
+    asyncapi = asyncapi_document(api.channels, version=release)
+    documents["/openapi.json"] = orjson.Fragment(orjson.dumps(openapi))
+    documents["/asyncapi.json"] = orjson.Fragment(orjson.dumps(asyncapi))
     return rows
 
 
 def _document(
-    *, path: str, operation_id: str, summary: str, documents: Mapping[str, Mapping[str, Any]]
+    *, path: str, operation_id: str, summary: str, documents: Mapping[str, orjson.Fragment]
 ) -> Endpoint:
     async def answer(_: Request) -> Response:
         return JsonResponse(documents[path])
@@ -75,9 +76,7 @@ def _document(
         operation_id=operation_id,
         tag=_TAG,
         summary=summary,
-        success=Success(
-            meaning="The document.", schema={"type": "object", "additionalProperties": True}
-        ),
+        success=Success(meaning="The document.", schema=_ANY_OBJECT),
         handler=answer,
     )
 

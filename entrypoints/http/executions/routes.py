@@ -73,11 +73,11 @@ def execution_endpoints(api: Api) -> Sequence[Endpoint]:
                 next_steps={"getExecution": _NEXT, "listFailedAttempts": _NEXT},
             ),
             errors=[
+                ExecutionNotFailed,
                 InvalidExecutionId,
                 InvalidIdempotencyKey,
                 IdempotencyKeyReused,
                 ExecutionNotFound,
-                ExecutionNotFailed,
                 RetryConflict,
                 UnreadableExecution,
                 RetryNotStored,
