@@ -17,6 +17,7 @@ from automation_retry.domain import ExecutionStatus
 from tests.support.command import ROOT, environment
 from tests.support.factories import a_failed_execution
 from tests.support.world import EXECUTIONS, World
+from tests.test_readme import code
 
 PROGRAMS = Path(__file__).parent / "clients"
 PACKAGES = ROOT / "var" / "node" / "node_modules"
@@ -143,6 +144,28 @@ async def test_a_generated_client_retries(client: Client, postgres_world: World)
     assert (stored.status, stored.retry_count) == (ExecutionStatus.PENDING, 1)
 
 
+async def test_the_readme_retries_with_a_generated_client(
+    postgres_world: World, tmp_path: Path, cache: Path
+) -> None:
+    """Its lines as they stand, but for the address, the key and the id."""
+    world = postgres_world
+    failed = await world.add(a_failed_execution(tenant=world.tenant))
+    program = code("python", "automation_retry_client")
+    for shown, real in (
+        ("http://127.0.0.1:8000", str(world.client.base_url)),
+        ("ar_…", await world.key()),
+        ("5fba69ef-…", str(failed.execution_id)),
+    ):
+        assert shown in program
+        program = program.replace(shown, real)
+
+    client = evolve(PYTHON, folder=tmp_path, cache=cache)
+    await client.generate(await document_of(world))
+    (tmp_path / client.program).write_text(f"{program}\nprint(answer.data.status)\n", "utf-8")
+
+    assert await client.run({}) == (0, "pending\n")
+
+
 def without_retry_count(document: Document) -> None:
     execution = document["components"]["schemas"]["Execution"]
     del execution["properties"]["retry_count"]
@@ -156,7 +179,7 @@ def with_text_for_total(document: Document) -> None:
 
 def without_details(document: Document) -> None:
     schemas = document["components"]["schemas"]
-    error = schemas["ExecutionNotFailedError"]["properties"]["error"]
+    error = schemas["ExecutionNotFailed"]["properties"]["error"]
     del error["properties"]["details"]
     error["required"].remove("details")
 

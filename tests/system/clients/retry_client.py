@@ -13,9 +13,9 @@ from automation_retry_client.api.executions import (
 )
 from automation_retry_client.models import (
     ExecutionAnswer,
-    ExecutionNotFailedError,
+    ExecutionNotFailed,
     FailedAttemptPage,
-    NotFoundError,
+    NotFound,
 )
 
 client = AuthenticatedClient(
@@ -36,14 +36,14 @@ assert isinstance(retried, ExecutionAnswer)
 replayed = retry_execution.sync_detailed(execution_id, client=client, idempotency_key=key)
 
 again = retry_execution.sync(execution_id, client=client)
-assert isinstance(again, ExecutionNotFailedError)
+assert isinstance(again, ExecutionNotFailed)
 
 attempts = list_failed_attempts.sync(execution_id, client=client, page=1, limit=10)
 assert isinstance(attempts, FailedAttemptPage)
 [attempt] = attempts.data
 
 missing = get_execution.sync(UUID(int=0), client=client)
-assert isinstance(missing, NotFoundError)
+assert isinstance(missing, NotFound)
 
 total: int = attempts.pagination.total
 told = {
