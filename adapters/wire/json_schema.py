@@ -54,9 +54,8 @@ _TYPES: Final[Mapping[Any, Schema]] = {
         "examples": [status.value for status in ExecutionStatus],
     },
 }
-_AN_ATTEMPT: Final = {"minimum": 1, "maximum": MAX_RETRY_COUNT}
 _BOUNDS: Final[Mapping[Any, Schema]] = {
-    validators.attempt: _AN_ATTEMPT,
+    validators.attempt: {"minimum": 1, "maximum": MAX_RETRY_COUNT},
     validators.count: {"minimum": 0},
     validators.count_or_none: {"minimum": 0},
     validators.duration: {"minimum": 0},
@@ -74,10 +73,10 @@ def schema_of(hint: Any) -> Schema:
     Raises:
         TypeError: nothing is known about the type.
     """
-    if get_args(hint) and hint not in _TYPES:
-        return _generic(get_origin(hint), get_args(hint))
     if hint in _TYPES:
         return _TYPES[hint]
+    if get_args(hint):
+        return _generic(get_origin(hint), get_args(hint))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"type": "string", "enum": [member.value for member in hint]}
     if attrs.has(hint):
@@ -120,12 +119,12 @@ def _union(members: Sequence[Any]) -> Schema:
 def nullable(schema: Schema) -> Schema:
     """The same, or null."""
     match schema:
+        case {"$ref": _} | {"enum": _} | {"const": _}:
+            return {"anyOf": [schema, {"type": "null"}]}
         case {"type": str(one)}:
             return {**schema, "type": [one, "null"]}
         case {"anyOf": some}:
             return {**schema, "anyOf": [*some, {"type": "null"}]}
-        case {"$ref": _}:
-            return {"anyOf": [schema, {"type": "null"}]}
         case _:
             return schema
 

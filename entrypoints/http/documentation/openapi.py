@@ -65,13 +65,15 @@ class _Document:
             "components": {
                 "schemas": dict(sorted(self._schemas.found.items())),
                 "responses": self._responses,
-                "securitySchemes": {_SCHEME: {
+                "securitySchemes": {
+                    _SCHEME: {
                         "type": "apiKey",
                         "in": "header",
                         "name": API_KEY,
                         "description": "A key of AlgaPSA, or one made by "
                         "`automation-retry api-key create`.",
-                    }},
+                    }
+                },
             },
         }
 
