@@ -57,7 +57,12 @@ def _headers(error: type[Exception], answer: Answer, *, limited: bool) -> Sequen
 
 def _component_name(error: type[Exception], answer: Answer) -> str:
     """Errors without details differ in their code only."""
-    return error.__name__ if answer.details else answer.code.title().replace("_", "")
+    return error.__name__ if answer.details else camel_case(answer.code)
+
+
+def camel_case(code: str) -> str:
+    """`NotFound` for `NOT_FOUND`."""
+    return code.title().replace("_", "")
 
 
 def _component(name: str, answer: Answer) -> Component:

@@ -3,15 +3,13 @@
 https://spec.openapis.org/oas/v3.1.1.html
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from itertools import chain, count
 from typing import Any, Final
 
 from automation_retry.adapters.wire.json_schema import References, Schema, component_of
-from automation_retry.entrypoints.http.documentation.failures import Failure, failures
+from automation_retry.entrypoints.http.documentation.failures import Failure, camel_case, failures
 from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
 from automation_retry.entrypoints.http.wire.error_responses import envelope
 from automation_retry.entrypoints.http.wire.headers import (
@@ -128,7 +126,7 @@ class _Document:
             by_status[failure.answer.status].append(failure)
         return {
             str(endpoint.success.status): self._success(endpoint),
-            **{str(status): self._failure(status, by_status[status]) for status in by_status},
+            **{str(status): self._failure(alike) for status, alike in by_status.items()},
         }
 
     def _success(self, endpoint: Endpoint) -> Mapping[str, Any]:
@@ -152,11 +150,11 @@ class _Document:
             }
         return answer
 
-    def _failure(self, status: int, same_status: Sequence[Failure]) -> Mapping[str, Any]:
+    def _failure(self, same_status: Sequence[Failure]) -> Mapping[str, Any]:
         """A reference to the answer, which several routes share."""
         answer = self._failure_of(same_status)
-        phrase = re.sub("[^A-Za-z]", "", HTTPStatus(status).phrase.title())
-        names = chain([phrase], (f"{phrase}{number}" for number in count(2)))
+        code = camel_case(same_status[0].answer.code)
+        names = chain([code], (f"{code}{number}" for number in count(2)))
         name = next(one for one in names if self._responses.setdefault(one, answer) == answer)
         return {"$ref": f"#/components/responses/{name}"}
 
