@@ -42,7 +42,7 @@ _EXECUTION: Final = f"{EXECUTIONS}/{{execution_id}}"
 _EXECUTION_ID: Final = Parameter(
     "execution_id",
     "8-4-4-4-12 hexadecimal digits, in any case.",
-    {**UUID_TEXT, "format": "uuid"},
+    UUID_TEXT,
     str(EXAMPLE_ID),
 )
 _TAG: Final = "Executions"

@@ -18,17 +18,15 @@ class Parameter:
     example: str | None = None
 
 
-UUID_TEXT: Final = {
-    "type": "string",
-    "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
-}
-"""Without a format: generated clients would send an object of their UUID class as a header."""
+_UUID: Final = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+UUID_TEXT: Final = {"type": "string", "format": "uuid", "pattern": f"^{_UUID}$"}
 API_KEY: Final = "x-api-key"
 
 TENANT: Final = Parameter(
     "x-tenant-id",
-    "The tenant of the API key; no other is accepted.",
-    UUID_TEXT,
+    "The tenant of the API key; no other is accepted. Blank, it counts as absent.",
+    # Without a format: generated clients would send an object of their UUID class.
+    {"type": "string", "pattern": f"^({_UUID})?$"},
 )
 REQUEST_ID: Final = Parameter(
     "x-request-id",
