@@ -40,11 +40,12 @@ def app_of(
         admission=Admission(api.authenticator, api.authorizer, api.rate_limiter),
         time=api.request_time,
         body_within_s=api.body_within_s,
+        root_path=api.root_path,
     )
     quiet = frozenset(one.path for one in endpoints if one.permission is None)
     app = Starlette(
         routes=[one.route(rules) for one in endpoints],
-        middleware=[Middleware(AccessLog, new_id=api.new_id, quiet=quiet, root_path=api.root_path)],
+        middleware=[Middleware(AccessLog, new_id=api.new_id, quiet=quiet)],
         exception_handlers={
             DomainError: answer_error,
             ApplicationError: answer_error,

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from automation_retry.adapters.time_limits import Limit
@@ -23,7 +23,11 @@ from automation_retry.entrypoints.http.middleware.request_body import (
     has_body,
     receive_body,
 )
-from automation_retry.entrypoints.http.wire.errors import SERVER_ERRORS, InvalidParameters
+from automation_retry.entrypoints.http.wire.errors import (
+    SERVER_ERRORS,
+    InvalidParameters,
+    PathNotFound,
+)
 from automation_retry.entrypoints.http.wire.headers import REQUEST_ID, TENANT, Parameter
 from automation_retry.entrypoints.http.wire.parameters import read_body, read_query
 
@@ -39,6 +43,8 @@ class Rules:
     time: RequestTime
     body_within_s: float
     """How long the caller may take to send a body."""
+    root_path: str = ""
+    """Requests may come with it, or without it where the proxy removes it."""
 
     def until(self, deadline: float, presence: Presence) -> Limit:
         """A context that is cancelled at the deadline, and detects a disconnect when it is slow."""
@@ -87,6 +93,11 @@ class _Row:
     documented: bool = True
     """False for the files of a page."""
 
+    @property
+    def path_errors(self) -> Sequence[type[Exception]]:
+        """A part of the path may have a slash, escaped, which makes it another path."""
+        return (PathNotFound,) if self.path_parameters else ()
+
 
 PublicHandler = Callable[[Request], Awaitable[Response]]
 Handler = Callable[[Call], Awaitable[Response]]
@@ -103,7 +114,7 @@ class PublicEndpoint(_Row):
 
     @property
     def all_errors(self) -> Sequence[type[Exception]]:
-        return (*self.errors, *SERVER_ERRORS, StorageUnavailable)
+        return (*self.errors, *self.path_errors, *SERVER_ERRORS, StorageUnavailable)
 
     @property
     def all_headers(self) -> Sequence[Parameter]:
@@ -115,7 +126,7 @@ class PublicEndpoint(_Row):
             with rules.until(rules.time.deadline(), presence), presence:
                 return await self.handler(request)
 
-        return ExactRoute(self.path, bounded, self.method)
+        return ExactRoute(self.path, bounded, self.method, rules.root_path)
 
 
 @frozen(kw_only=True)
@@ -143,6 +154,7 @@ class ProtectedEndpoint(_Row):
         invalid = () if self.query is self.body is None else (InvalidParameters,)
         return (
             *self.errors,
+            *self.path_errors,
             *invalid,
             *ADMISSION_ERRORS,
             *(BODY_ERRORS if self.takes_body else ()),
@@ -174,7 +186,7 @@ class ProtectedEndpoint(_Row):
                 principal = await admit(request, self.permission)
                 return await self.handler(self._call(request, principal, b""))
 
-        return ExactRoute(self.path, admitted, self.method)
+        return ExactRoute(self.path, admitted, self.method, rules.root_path)
 
     def _call(self, request: Request, principal: Principal, body: bytes) -> Call:
         """Raises InvalidParameters, of the query before the body."""
@@ -187,11 +199,27 @@ Endpoint = PublicEndpoint | ProtectedEndpoint
 
 
 class ExactRoute(Route):
-    """A route that ends where its path ends: Starlette's `$` also matches before a line feed."""
+    """A route that ends where its path ends: Starlette's `$` also matches before a line feed.
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], method: str) -> None:
+    A slash that is escaped as `%2F` separates nothing, so no route has a path with one.
+    """
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], method: str, root_path: str = ""
+    ) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
+        self._root_path = root_path
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As it is, and else without the prefix: which may itself begin like a route, as `/api`."""
+        if b"%2f" in scope.get("raw_path", b"").lower():
+            return Match.NONE, {}
+        found = super().matches(scope)
+        path = scope["path"]
+        if found[0] is not Match.NONE or not path.startswith(f"{self._root_path}/"):
+            return found
+        return super().matches({**scope, "path": path.removeprefix(self._root_path)})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self  # the access log names it; Starlette sets it only from 1.1 on

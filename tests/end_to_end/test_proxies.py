@@ -32,6 +32,21 @@ async def test_links_begin_with_the_path_of_the_proxy(prefix_in_path: str) -> No
     assert (attempts.status_code, ready.status_code) == (200, 200)
 
 
+@pytest.mark.parametrize("passed_on", [True, False])
+@pytest.mark.parametrize("prefix", ["/api", "/api/v1", "/docs"])
+async def test_a_prefix_may_be_the_beginning_of_a_route(*, prefix: str, passed_on: bool) -> None:
+    """A path that is a route as it stands is not shortened."""
+    async with running_service({**MEMORY, "AUTOMATION_RETRY_ROOT_PATH": prefix}) as world:
+        execution = await world.add(a_failed_execution(tenant=world.tenant))
+        path = f"{EXECUTIONS}/{execution.execution_id}"
+        before = prefix if passed_on else ""
+        seen = await world.get(f"{before}{path}", await world.key())
+        page = await world.get(f"{before}/docs", None)
+
+    assert (seen.status_code, page.status_code) == (200, 200)
+    assert seen.json()["data"]["_links"]["self"] == f"{prefix}{path}"
+
+
 async def clients(world: World, headers: Mapping[str, str]) -> list[Any]:
     with capture_logs() as lines:
         await world.client.get("/nothing", headers=headers)

@@ -9,14 +9,14 @@ from automation_retry.adapters.wire.json_schema import Component, schema_of
 from automation_retry.application import ApiKeyRequired, StorageFailed
 from automation_retry.entrypoints.http.endpoint import Endpoint
 from automation_retry.entrypoints.http.wire.error_table import ANSWERS, INTERNAL, Answer
-from automation_retry.entrypoints.http.wire.errors import SERVER_ERRORS
+from automation_retry.entrypoints.http.wire.errors import SERVER_ERRORS, PathNotFound
 from automation_retry.entrypoints.http.wire.headers import (
     ECHOED_REQUEST_ID,
     RATE_LIMIT,
     RATE_LIMIT_REMAINING,
 )
 
-_BEFORE_THE_KEY_IS_KNOWN: Final = (ApiKeyRequired, *SERVER_ERRORS)
+_BEFORE_THE_KEY_IS_KNOWN: Final = (ApiKeyRequired, PathNotFound, *SERVER_ERRORS)
 
 
 @frozen(eq=False)

@@ -16,6 +16,7 @@ from automation_retry.entrypoints.http.endpoint import (
     PublicHandler,
     Success,
 )
+from automation_retry.entrypoints.http.wire.headers import Parameter
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 
 _TAG: Final = "Documentation"
@@ -28,13 +29,19 @@ _MEDIA_TYPES: Final = {
     "js": "text/javascript",
     "svg": "image/svg+xml",
 }
-_PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_TEXT: Final = {"type": "string"}
+_PAGE_HEADERS: Final = (
+    Parameter("Content-Security-Policy", "Nothing from elsewhere is loaded.", _TEXT, _POLICY),
+    Parameter("X-Content-Type-Options", "The media type is right.", _TEXT, "nosniff"),
+    Parameter("Referrer-Policy", "No other site learns of the page.", _TEXT, "no-referrer"),
+)
+_SENT_WITH_PAGES: Final = {
     "Cache-Control": "no-cache",
+    **{header.name: header.example or "" for header in _PAGE_HEADERS},
 }
 
 
@@ -90,7 +97,12 @@ def _page_and_its_files() -> Sequence[Endpoint]:
         operation_id="getDocs",
         tag=_TAG,
         summary="This API, as a page to read and to try",
-        success=Success(meaning="The page.", media_type="text/html", schema={"type": "string"}),
+        success=Success(
+            meaning="The page.",
+            media_type="text/html",
+            schema=_TEXT,
+            headers=_PAGE_HEADERS,
+        ),
         handler=_file(_PAGE, contents.pop(_PAGE)),
     )
     return [page, *(_part(name, content) for name, content in sorted(contents.items()))]
@@ -113,6 +125,6 @@ def _file(name: str, content: bytes) -> PublicHandler:
     media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
 
     async def answer(_: Request) -> Response:
-        return Response(content, media_type=media_type, headers=_PAGE_HEADERS)
+        return Response(content, media_type=media_type, headers=_SENT_WITH_PAGES)
 
     return answer

@@ -137,6 +137,8 @@ class _Handlers:
             answers.append(JsonResponse(self.presenter.retried(execution)))
 
         keys = call.request.headers.getlist(IDEMPOTENCY_KEY.name)
+        if "" in keys:
+            raise InvalidIdempotencyKey("")
         retried = await self.api.retry_execution(
             call.principal,
             call.request.path_params["execution_id"],

@@ -42,23 +42,17 @@ class AccessLog:
         *,
         new_id: NewId,
         quiet: frozenset[str] = frozenset(),
-        root_path: str = "",
     ) -> None:
-        """`quiet` are the routes whose successes are logged at debug.
-
-        Requests may come with `root_path`, or without it where the proxy removes it.
-        """
+        """`quiet` are the routes whose successes are logged at debug."""
         self.app = app
         self.new_id = new_id
         self.quiet = quiet
-        self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         began = perf_counter()
-        scope["root_path"] = self.root_path
         context = open_context(scope, self.new_id)
         # A pipelined request runs in the context of the one before it.
         clear_contextvars()

@@ -5,11 +5,13 @@ its meaning. Fields without a default are required; others than those of the cla
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin
 
 import attrs
+import orjson
 from attrs import frozen
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
 from starlette.datastructures import QueryParams
@@ -18,6 +20,10 @@ from automation_retry.adapters.wire.json_schema import Schema
 from automation_retry.entrypoints.http.wire.errors import InvalidParameters
 
 BODY: Final = "body"
+AN_OBJECT: Final = "a JSON object"
+MOST_NAMED: Final = 20
+"""A request may have a hundred thousand wrong names; the answer has the first ones."""
+_LONGEST_NAME: Final = 100
 _MAX_DIGITS: Final = 19
 
 Structured = TypeVar("Structured")
@@ -70,19 +76,16 @@ class Parameters:
     other_fields: ClassVar = False
 
 
-class _Unexpected(ValueError):
-    def __init__(self, expected: str) -> None:
-        self.expected = expected
-        super().__init__(expected)
-
-
 def read_query(query: QueryParams, cls: type[Structured]) -> Structured:
     """The query as an instance of `cls`.
 
     Raises:
         InvalidParameters: a parameter is unknown, missing, given twice, or not what it may be.
     """
-    return _structured(_QUERY, {name: query.getlist(name) for name in query}, cls)
+    texts = defaultdict(list)
+    for name, text in query.multi_items():
+        texts[name].append(text)
+    return _structured(_QUERY, texts, cls)
 
 
 def read_body(text: bytes, cls: type[Structured]) -> Structured:
@@ -92,50 +95,82 @@ def read_body(text: bytes, cls: type[Structured]) -> Structured:
         InvalidParameters: it is no JSON object, or a field is unknown, missing, repeated, or not
             what it may be.
     """
+    repeating: list[_Repeating] = []
+
+    def an_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            found = _Repeating(pairs)
+            repeating.append(found)
+        return found
+
     try:
-        body = json.loads(text, object_pairs_hook=_without_repetitions)
-    except InvalidParameters:
-        raise
+        orjson.loads(text)  # stricter than json: UTF-8, no NaN, no halves of a character
+        body = json.loads(text, object_pairs_hook=an_object)
+        repeated = [*islice(_repeated(body, ""), MOST_NAMED)] if repeating else []
     except (ValueError, RecursionError) as error:
-        raise InvalidParameters({BODY: "a JSON object"}) from error
+        raise InvalidParameters({BODY: AN_OBJECT}) from error
     if not isinstance(body, dict):
-        raise InvalidParameters({BODY: "a JSON object"})
+        raise InvalidParameters({BODY: AN_OBJECT})
+    if repeated:
+        raise InvalidParameters(dict.fromkeys(repeated, "given once"))
     return _structured(_BODY, body, cls)
 
 
-def _without_repetitions(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    counts = Counter(name for name, _ in pairs)
-    if repeated := [name for name, count in counts.items() if count > 1]:
-        raise InvalidParameters(dict.fromkeys(repeated, "given once"))
-    return dict(pairs)
+class _Repeating(dict[str, Any]):
+    """An object in which names come more than once."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        counts = Counter(name for name, _ in pairs)
+        self.names = [name for name, count in counts.items() if count > 1]
+
+
+def _repeated(value: object, path: str) -> Iterator[str]:
+    """The names that come more than once."""
+    if isinstance(value, _Repeating):
+        yield from (f"{path}{name}"[:_LONGEST_NAME] for name in value.names)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _repeated(inner, f"{path}{name}.")
+    if isinstance(value, list):
+        for inner in value:
+            yield from _repeated(inner, path)
 
 
 def _structured(converter: Converter, raw: Mapping[str, Any], cls: type[Structured]) -> Structured:
     try:
         return converter.structure(raw, cls)
     except ClassValidationError as error:
-        raise InvalidParameters(dict(_expected(error, ""))) from error
+        raise InvalidParameters(dict(islice(_expected(error, ""), MOST_NAMED))) from error
 
 
 def _expected(error: ClassValidationError, path: str) -> Iterator[tuple[str, str]]:
     """What would be right, by the names of what is wrong; nested ones after a dot."""
     noted, others = error.group_exceptions()
     for one, note in noted:
-        name = f"{path}{note.name}"
+        name = f"{path}{attrs.fields_dict(error.cl)[note.name].alias}"
         match one:
             case ClassValidationError():
                 yield from _expected(one, f"{name}.")
-            case _Unexpected():
-                yield name, one.expected
             case KeyError():
-                yield name, f"required: {_value_of(note.type).expected}"
+                yield name, f"required: {_expected_of(note.type)}"
             case _:
-                yield name, "a JSON object"
+                yield name, _expected_of(note.type)
     for other in others:
         if isinstance(other, ForbiddenExtraKeysError):
             known = ", ".join(field.alias for field in attrs.fields(other.cl)) or "none"
-            for name in sorted(other.extra_fields):
-                yield f"{path}{name}", f"no such parameter; there are: {known}"
+            for name in other.extra_fields:
+                yield f"{path}{name}"[:_LONGEST_NAME], f"no such parameter; there are: {known}"
+
+
+def _expected_of(hint: Any) -> str:
+    """The sentence of the value, which may be within a union with None; else it is an object."""
+    if _has_value(hint):
+        return str(_value_of(hint).expected)
+    return next((_expected_of(one) for one in get_args(hint) if get_args(one)), AN_OBJECT)
 
 
 def _value_of(hint: Any) -> Any:
@@ -149,18 +184,11 @@ def _has_value(hint: Any) -> bool:
 
 
 def _reading(read: Callable[[Any, Any], Any]) -> Callable[[Any], Callable[[Any, Any], Any]]:
-    """A factory of cattrs' hooks, which refuse with what would be right."""
+    """A factory of cattrs' hooks."""
 
     def hook_of(hint: Any) -> Callable[[Any, Any], Any]:
         value = _value_of(hint)
-
-        def hook(raw: Any, _: Any) -> Any:
-            try:
-                return read(value, raw)
-            except ValueError:
-                raise _Unexpected(value.expected) from None
-
-        return hook
+        return lambda raw, _: read(value, raw)
 
     return hook_of
 

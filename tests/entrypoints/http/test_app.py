@@ -42,6 +42,8 @@ async def test_a_wrong_method_is_answered_with_the_right_ones(
         f"{EXECUTIONS}/{UUID(int=0)}/retry%0A",
         f"{EXECUTIONS}/a%2Fb",
         f"{EXECUTIONS}/a%2Fb/retry",
+        f"{EXECUTIONS}/{UUID(int=0)}%2fattempts",
+        f"{EXECUTIONS}%2F{UUID(int=0)}",
     ],
 )
 async def test_an_unknown_path_is_not_found(service: Service, path: str) -> None:

@@ -1,13 +1,13 @@
 """A row of the route table with a query and a body: what reaches its handler, and what does not."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any
 from uuid import uuid4
 
 import orjson
 import pytest
-from attrs import asdict, frozen
+from attrs import asdict, evolve, field, frozen
 from httpx import ASGITransport, AsyncClient
 from starlette.responses import Response
 
@@ -35,6 +35,13 @@ class Order(Parameters):
     amount: Annotated[int, Whole(1, 10), "How many."]
     rate: Annotated[int, Whole(1, 10), "How fast; null for no limit."] | None = 2
     bounds: Bounds | None = None
+    total_count: Annotated[int, Whole(1, 10), "Of all."] = field(default=1, alias="totalCount")
+
+
+@frozen(kw_only=True)
+class StrictOrder(Parameters):
+    bounds: Bounds
+    rate: Annotated[int, Whole(1, 10), "How fast; null for no limit."] | None
 
 
 async def _echo(call: Call) -> Response:
@@ -61,9 +68,11 @@ class Orders:
     client: AsyncClient
     key: str
 
-    async def send(self, body: bytes, query: str = "", **headers: str) -> Any:
+    async def send(
+        self, body: bytes, query: str = "", path: str = "/orders", **headers: str
+    ) -> Any:
         sent = {"x-api-key": self.key, **headers}
-        answer = await self.client.post(f"/orders{query}", content=body, headers=sent)
+        answer = await self.client.post(f"{path}{query}", content=body, headers=sent)
         return answer.status_code, answer.json()
 
 
@@ -78,7 +87,8 @@ async def orders() -> AsyncIterator[Orders]:
         permissions=frozenset([AUTOMATION_EXECUTE]),
     )
     key = await storage.directory.create_api_key(user=user)
-    app = app_of([ORDER], new_api(storage))
+    strict = evolve(ORDER, path="/strict", body=StrictOrder)
+    app = app_of([ORDER, strict], new_api(storage))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
         yield Orders(client, key)
 
@@ -86,13 +96,19 @@ async def orders() -> AsyncIterator[Orders]:
 @pytest.mark.parametrize(
     ("body", "read"),
     [
-        ({"amount": 3}, {"amount": 3, "rate": 2, "bounds": None}),
-        ({"amount": 3.0, "rate": None}, {"amount": 3, "rate": None, "bounds": None}),
+        ({"amount": 3}, {"amount": 3, "rate": 2, "bounds": None, "total_count": 1}),
+        (
+            {"amount": 3.0, "rate": None},
+            {"amount": 3, "rate": None, "bounds": None, "total_count": 1},
+        ),
         (
             {"amount": 10, "bounds": {"lowest": 1}},
-            {"amount": 10, "rate": 2, "bounds": {"lowest": 1}},
+            {"amount": 10, "rate": 2, "bounds": {"lowest": 1}, "total_count": 1},
         ),
-        ({"amount": 1, "bounds": {}}, {"amount": 1, "rate": 2, "bounds": {"lowest": None}}),
+        (
+            {"amount": 1, "bounds": {}, "totalCount": 9},
+            {"amount": 1, "rate": 2, "bounds": {"lowest": None}, "total_count": 9},
+        ),
     ],
 )
 async def test_a_body_reaches_the_handler_as_its_class(
@@ -119,11 +135,22 @@ async def test_a_body_reaches_the_handler_as_its_class(
         (b'{"amount": true}', {"amount": NUMBER}),
         (b'{"amount": "3"}', {"amount": NUMBER}),
         (b'{"amount": 3.5}', {"amount": NUMBER}),
-        (b'{"amount": NaN}', {"amount": NUMBER}),
-        (b'{"amount": 1e400}', {"amount": NUMBER}),
+        (b'{"amount": NaN}', {"body": "a JSON object"}),
+        (b'{"amount": 1e400}', {"body": "a JSON object"}),
+        (b'{"amount": 1, "\\ud800": 1}', {"body": "a JSON object"}),
+        (b'{"amount": 1, "\xed\xa0\x80": 1}', {"body": "a JSON object"}),
+        ('{"amount": 1}'.encode("utf-16"), {"body": "a JSON object"}),
+        (b'\xef\xbb\xbf{"amount": 1}', {"body": "a JSON object"}),
+        (b'{"amount": ' + b"[" * 1000 + b"]" * 1000 + b', "amount": 1}', {"body": "a JSON object"}),
         (b'{"amount": 0, "rate": 11}', {"amount": NUMBER, "rate": NUMBER}),
         (b'{"amount": 1, "amount": 2}', {"amount": "given once"}),
-        (b'{"amount": 1, "bounds": {"lowest": 1, "lowest": 1}}', {"lowest": "given once"}),
+        (b'{"amount": 1, "bounds": {"lowest": 1, "lowest": 1}}', {"bounds.lowest": "given once"}),
+        (b'{"amount": [{"a": 1, "a": 1}]}', {"amount.a": "given once"}),
+        (b'{"amount": 1, "totalCount": 0}', {"totalCount": NUMBER}),
+        (
+            b'{"amount": 1, "total_count": 1}',
+            {"total_count": "no such parameter; there are: amount, rate, bounds, totalCount"},
+        ),
         (b'{"amount": 1, "bounds": 5}', {"bounds": "a JSON object"}),
         (b'{"amount": 1, "bounds": [1]}', {"bounds": "a JSON object"}),
         (b'{"amount": 1, "bounds": {"lowest": 0}}', {"bounds.lowest": NUMBER}),
@@ -133,7 +160,7 @@ async def test_a_body_reaches_the_handler_as_its_class(
         ),
         (b'{"amuont": 1}', {
             "amount": f"required: {NUMBER}",
-            "amuont": "no such parameter; there are: amount, rate, bounds",
+            "amuont": "no such parameter; there are: amount, rate, bounds, totalCount",
         }),
     ],
 )  # fmt: skip
@@ -146,6 +173,31 @@ async def test_a_body_that_is_wrong_is_refused_by_name(
     error = answer["error"]
     assert (status, error["code"]) == (400, "VALIDATION_ERROR")
     assert {one["parameter"]: one["expected"] for one in error["details"]} == wrong
+
+
+@pytest.mark.parametrize("names", [range(100_000), ["n" * 1_000_000]])
+async def test_a_refusal_does_not_grow_with_the_request(
+    orders: Orders, names: Iterable[object]
+) -> None:
+    """It has the first names that are wrong, and the beginning of a long one."""
+    status, answer = await orders.send(orjson.dumps({str(name): 1 for name in names}))
+
+    assert status == 400
+    assert len(answer["error"]["details"]) <= 20
+    assert len(orjson.dumps(answer)) < 5_000
+
+
+async def test_what_is_required_may_be_an_object_or_nullable(orders: Orders) -> None:
+    """Both are asked for by what they must be."""
+    status, answer = await orders.send(b"{}", path="/strict")
+
+    assert (status, answer["error"]["details"]) == (
+        400,
+        [
+            {"parameter": "bounds", "expected": "required: a JSON object"},
+            {"parameter": "rate", "expected": f"required: {NUMBER}"},
+        ],
+    )
 
 
 async def test_a_query_is_refused_before_the_body(orders: Orders) -> None:
@@ -195,6 +247,13 @@ async def test_what_is_read_is_what_is_documented() -> None:
                 "default": 2,
             },
             "bounds": {"anyOf": [{"$ref": "#/components/schemas/Bounds"}, {"type": "null"}]},
+            "totalCount": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 10,
+                "description": "Of all.",
+                "default": 1,
+            },
         },
         "required": ["amount"],
         "additionalProperties": False,
