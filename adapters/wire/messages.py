@@ -20,16 +20,21 @@ _REQUEST_ID = "The id of the request that retried it."
 
 @frozen(kw_only=True)
 class Job:
-    """Asks an engine to run an execution. Sent for each retry."""
+    """Asks an engine to run an execution. Sent for each retry.
+
+    The job of the first run comes from whoever creates the execution.
+    """
 
     id: Annotated[UUID, _SAME_ID]
     tenant: UUID
     execution_id: UUID
     automation_rule_id: UUID
-    attempt: Annotated[int, _ATTEMPT] = field(validator=validators.attempt)
-    requested_at: Annotated[datetime, "When it was retried."]
-    requested_by: Annotated[UUID, "The user who retried it."]
-    request_id: Annotated[str | None, _REQUEST_ID]
+    attempt: Annotated[
+        int, f"{_ATTEMPT} 0 in the first job, which has none of the fields that follow."
+    ] = field(validator=validators.generation)
+    requested_at: Annotated[datetime | None, "When it was retried."] = None
+    requested_by: Annotated[UUID | None, "The user who retried it."] = None
+    request_id: Annotated[str | None, _REQUEST_ID] = None
 
 
 @frozen(kw_only=True)

@@ -76,12 +76,20 @@ class Success:
     """Operations that take a value of this answer: parameters as runtime expressions of OpenAPI."""
 
 
+@frozen
+class Tag:
+    """What routes have in common, for the documentation."""
+
+    name: str
+    meaning: str
+
+
 @frozen(kw_only=True)
 class _Row:
     method: str
     path: str
     operation_id: str
-    tag: str
+    tag: Tag
     summary: str
     description: str = ""
     success: Success

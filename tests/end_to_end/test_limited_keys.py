@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.support.world import World, running_service
@@ -42,6 +43,18 @@ async def test_exactly_as_many_requests_pass_as_the_limit_leaves(enforcing: Worl
 
     assert Counter(answer.status_code for answer in answers) == {404: 7, 401: 43}
     assert await uses(enforcing) == 7
+
+
+async def test_a_count_far_below_zero_is_a_count(postgres_world: World, database_url: str) -> None:
+    """Whoever wrote it: its difference from the limit is more than an integer of 32 bits."""
+    key = await postgres_world.key(usage_limit=7)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE api_keys SET usage_count = -2147483648")
+
+    answer = await postgres_world.retry(uuid4(), key)
+
+    assert answer.status_code == 404
+    assert await uses(postgres_world) == -2147483647
 
 
 async def test_every_answer_to_a_known_key_has_the_headers_of_the_rate_limit(

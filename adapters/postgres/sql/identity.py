@@ -52,7 +52,7 @@ TENANTS_OF_KEY: Final = "SELECT DISTINCT tenant FROM api_keys WHERE api_key = %(
 COUNT_USES: Final = """
 WITH current AS MATERIALIZED (
     SELECT k.tenant, k.api_key_id,
-           least(%(uses)s, k.usage_limit - coalesce(k.usage_count, 0)) AS counted
+           least(%(uses)s, k.usage_limit::bigint - coalesce(k.usage_count, 0)) AS counted
     FROM api_keys k
     WHERE k.tenant = %(tenant)s AND k.api_key_id = %(api_key_id)s AND k.active
       AND coalesce(k.usage_count, 0) < k.usage_limit

@@ -1,6 +1,6 @@
 """How a route may fail, as the table of errors has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, get_type_hints
 
 from attrs import frozen
@@ -26,7 +26,8 @@ class Failure:
     name: str
     answer: Answer
     example: Exception
-    headers: Sequence[str]
+    headers: Mapping[str, bool]
+    """By name, whether the answer always has it."""
     component: Component
 
 
@@ -46,13 +47,12 @@ def failures(endpoint: Endpoint) -> Iterator[Failure]:
             )
 
 
-def _headers(error: type[Exception], answer: Answer, *, limited: bool) -> Sequence[str]:
-    limits = (RATE_LIMIT.name, RATE_LIMIT_REMAINING.name)
-    return (
-        ECHOED_REQUEST_ID.name,
-        *(limits if limited and error not in _BEFORE_THE_KEY_IS_KNOWN else ()),
-        *answer.headers,
-    )
+def _headers(error: type[Exception], answer: Answer, *, limited: bool) -> Mapping[str, bool]:
+    headers = {ECHOED_REQUEST_ID.name: True}
+    if limited and error not in _BEFORE_THE_KEY_IS_KNOWN:
+        known = answer is not INTERNAL  # which may also happen before
+        headers |= {RATE_LIMIT.name: known, RATE_LIMIT_REMAINING.name: known}
+    return headers | dict.fromkeys(answer.headers, True)
 
 
 def _component_name(error: type[Exception], answer: Answer) -> str:

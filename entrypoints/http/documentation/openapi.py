@@ -58,7 +58,10 @@ class _Document:
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": root_path or "/"}],
-            "tags": [{"name": tag} for tag in dict.fromkeys(one.tag for one in self._endpoints)],
+            "tags": [
+                {"name": tag.name, "description": tag.meaning}
+                for tag in dict.fromkeys(one.tag for one in self._endpoints)
+            ],
             "paths": dict(paths),
             "components": {
                 "schemas": dict(sorted(self._schemas.found.items())),
@@ -79,7 +82,7 @@ class _Document:
         protected = endpoint.permission is not None
         operation: dict[str, Any] = {
             "operationId": endpoint.operation_id,
-            "tags": [endpoint.tag],
+            "tags": [endpoint.tag.name],
             "summary": endpoint.summary,
             "description": _description(endpoint),
             "security": [{_SCHEME: []}] if protected else [],
@@ -89,6 +92,7 @@ class _Document:
             operation["parameters"] = parameters
         if isinstance(endpoint, ProtectedEndpoint) and endpoint.body is not None:
             operation["requestBody"] = {
+                "description": "Read as JSON, whatever its `Content-Type` says.",
                 "required": True,
                 "content": {
                     _JSON: {
@@ -168,7 +172,8 @@ class _Document:
             "description": "\n\n".join(dict.fromkeys(one.answer.when for one in same_status)),
             "headers": {
                 name: _header(
-                    ANSWER_HEADERS[name], required=all(name in one.headers for one in same_status)
+                    ANSWER_HEADERS[name],
+                    required=all(one.headers.get(name, False) for one in same_status),
                 )
                 for name in names
             },

@@ -15,11 +15,12 @@ from automation_retry.entrypoints.http.endpoint import (
     PublicEndpoint,
     PublicHandler,
     Success,
+    Tag,
 )
 from automation_retry.entrypoints.http.wire.headers import Parameter
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 
-_TAG: Final = "Documentation"
+_TAG: Final = Tag("Documentation", "What this service answers and sends.")
 _DOCS: Final = "/docs"
 _ANY_OBJECT: Final = {"type": "object", "additionalProperties": True}
 _PAGE: Final = "page.html"

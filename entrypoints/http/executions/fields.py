@@ -72,7 +72,7 @@ _TRUNCATED: Final = {
 _UNREADABLE: Final = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "Fields that are null because JSON cannot express what is stored, such as an "
+    "description": "Fields that are null because no answer can have what was stored, such as an "
     "infinite time; absent where there are none.",
 }
 

@@ -23,7 +23,13 @@ from automation_retry.domain import (
     UnreadableExecution,
 )
 from automation_retry.entrypoints.http.api import Api
-from automation_retry.entrypoints.http.endpoint import Call, Endpoint, ProtectedEndpoint, Success
+from automation_retry.entrypoints.http.endpoint import (
+    Call,
+    Endpoint,
+    ProtectedEndpoint,
+    Success,
+    Tag,
+)
 from automation_retry.entrypoints.http.executions.examples import ATTEMPTS, FAILED, RETRY
 from automation_retry.entrypoints.http.executions.fields import EXECUTION_ANSWER, FAILED_ATTEMPT
 from automation_retry.entrypoints.http.executions.presenter import EXECUTIONS, ExecutionPresenter
@@ -45,7 +51,7 @@ _EXECUTION_ID: Final = Parameter(
     UUID_TEXT,
     str(EXAMPLE_ID),
 )
-_TAG: Final = "Executions"
+_TAG: Final = Tag("Executions", "Runs of automation rules, and their retries.")
 _NEXT: Final = {"execution_id": "$response.body#/data/execution_id"}
 
 

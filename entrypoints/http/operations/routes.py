@@ -8,12 +8,12 @@ from starlette.responses import Response
 from automation_retry.adapters.wire.json_schema import component_of
 from automation_retry.application import ReadinessReport
 from automation_retry.entrypoints.http.api import Api
-from automation_retry.entrypoints.http.endpoint import Endpoint, PublicEndpoint, Success
+from automation_retry.entrypoints.http.endpoint import Endpoint, PublicEndpoint, Success, Tag
 from automation_retry.entrypoints.http.wire.errors import NotReady
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 from automation_retry.entrypoints.http.wire.paging import answer_with
 
-_TAG: Final = "Operations"
+_TAG: Final = Tag("Operations", "For load balancers and monitoring.")
 
 
 @frozen

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from automation_retry.adapters.nats.cloud_event import cloud_event
 from automation_retry.application import ExecutionJob, RetriedEvent
 from tests.support.envelopes import envelope, json_body
-from tests.support.factories import an_event, events, jobs
+from tests.support.factories import a_job, an_event, events, jobs
 from tests.support.messages import hold_to_schema
 from tests.support.schemas import FOLDER, SCHEMAS, text_of
 
@@ -32,6 +32,14 @@ def test_every_schema_in_the_package_is_one() -> None:
 def test_any_job_is_what_its_schema_says(job: ExecutionJob) -> None:
     """Nothing is missing, nothing is added."""
     hold_to_schema("job", json_body(job))
+
+
+def test_the_first_job_of_an_execution_is_one_too() -> None:
+    """Whoever creates an execution knows nothing of a retry: attempt 0, and nobody asked."""
+    job = json_body(a_job())
+    first = {name: job[name] for name in ("id", "tenant", "execution_id", "automation_rule_id")}
+
+    hold_to_schema("job", {**first, "attempt": 0})
 
 
 @given(event=events)

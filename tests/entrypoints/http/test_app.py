@@ -138,6 +138,16 @@ async def test_without_a_valid_key_the_body_does_not_matter(
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("keys", [[""], ["", ""], ["a", ""]])
+async def test_a_blank_idempotency_key_is_none(service: Service, keys: list[str]) -> None:
+    """Nor part of one: callers who forget it would share the key that joins them."""
+    headers = [("x-api-key", service.key), *(("idempotency-key", key) for key in keys)]
+
+    answer = await service.client.post(f"{service.link}/retry", headers=headers)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
 async def test_a_body_beyond_the_limit_comes_after_permission(service: Service) -> None:
     """403 before 413, as the contract orders them."""
     answer = await service.client.post(

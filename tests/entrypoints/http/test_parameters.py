@@ -15,7 +15,7 @@ from automation_retry.adapters.memory import memory_storage
 from automation_retry.domain import AUTOMATION_EXECUTE
 from automation_retry.entrypoints.http.app import app_of
 from automation_retry.entrypoints.http.documentation.openapi import openapi_document
-from automation_retry.entrypoints.http.endpoint import Call, ProtectedEndpoint, Success
+from automation_retry.entrypoints.http.endpoint import Call, ProtectedEndpoint, Success, Tag
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 from automation_retry.entrypoints.http.wire.paging import PageQuery
 from automation_retry.entrypoints.http.wire.parameters import Parameters, Whole
@@ -52,7 +52,7 @@ ORDER = ProtectedEndpoint(
     method="POST",
     path="/orders",
     operation_id="order",
-    tag="Orders",
+    tag=Tag("Orders", ""),
     summary="Order",
     permission=AUTOMATION_EXECUTE,
     query=PageQuery,

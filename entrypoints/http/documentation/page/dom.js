@@ -26,3 +26,12 @@ export function freshId() {
 export function folded(summary, content, attributes = {}) {
   return element("details", attributes, element("summary", {}, summary), content);
 }
+
+/** The element that the address of the page names after `#`, if there is one. */
+export function addressed() {
+  try {
+    return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null; // what follows a % is no number
+  }
+}

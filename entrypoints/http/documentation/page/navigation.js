@@ -1,6 +1,6 @@
 /** The list of operations, its filter, and the mark at the one that is being read. */
 
-import { element } from "./dom.js";
+import { addressed, element } from "./dom.js";
 import { methodLabel } from "./operation.js";
 
 const WIDE = matchMedia("(min-width: 64rem)");
@@ -81,7 +81,7 @@ function filter(entries, lists, sections) {
   field.addEventListener("input", apply);
   // A link may lead to an operation that the filter hides.
   addEventListener("hashchange", () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = addressed();
     if (target === null || target.closest("[hidden]") === null) return;
     field.value = "";
     apply();

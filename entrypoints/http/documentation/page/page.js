@@ -1,7 +1,7 @@
 /** Builds the page from the service's own OpenAPI document. */
 
 import { ApiDocument } from "./document.js";
-import { element } from "./dom.js";
+import { addressed, element } from "./dom.js";
 import { navigate } from "./navigation.js";
 import { operationView } from "./operation.js";
 import { inline, prose } from "./prose.js";
@@ -69,9 +69,7 @@ try {
   showKey(api.scheme);
   showOperations(api);
   // The element that the address names exists only now.
-  document
-    .getElementById(decodeURIComponent(location.hash.slice(1)))
-    ?.scrollIntoView({ behavior: "instant" });
+  addressed()?.scrollIntoView({ behavior: "instant" });
 } catch (error) {
   part("problem").textContent = error.message;
   part("problem").hidden = false;

@@ -19,7 +19,8 @@ export function requestOf(
   const headers = accept === null ? [] : [["Accept", accept]];
   let path = operation.path;
   for (const parameter of operation.parameters) {
-    const text = values.get(`${parameter.in}:${parameter.name}`) ?? "";
+    // Without the white space that comes with what is pasted.
+    const text = (values.get(`${parameter.in}:${parameter.name}`) ?? "").trim();
     if (parameter.in === "path") path = withPart(path, parameter.name, text, draft);
     if (text === "") continue;
     if (parameter.in === "query") query.push(...pairs(parameter, text));
