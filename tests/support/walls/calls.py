@@ -1,0 +1,154 @@
+"""Every request that follows from the route table: roles, routes, resources and their states."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrs import evolve, frozen
+
+from automation_retry.entrypoints.http.endpoint import Endpoint
+from tests.support.walls.resources import Target, Whose, other_targets, own_targets
+from tests.support.walls.tenants import (
+    ACTING,
+    NO_KEY,
+    OPERATOR,
+    RACER,
+    ROLES,
+    UNKNOWN,
+    Role,
+    Tenant,
+)
+
+SHARED = "shared"
+"""The resources that no request changes."""
+_SAFE = ("GET", "HEAD")
+
+
+@frozen(kw_only=True)
+class Call:
+    row: Endpoint
+    role: Role
+    target: Target
+    tenant: Tenant = ACTING
+    idempotency_key: str | None = None
+
+    @property
+    def path(self) -> str:
+        return re.sub(r"{(\w+)(?::\w+)?}", lambda name: self.target.values[name[1]], self.row.path)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"x-request-id": "walls", **self.role.headers(self.tenant), **self._idempotency_key()}
+
+    def _idempotency_key(self) -> Mapping[str, str]:
+        return {} if self.idempotency_key is None else {"idempotency-key": self.idempotency_key}
+
+    def __str__(self) -> str:
+        keyed = "" if self.idempotency_key is None else " with an idempotency key"
+        return f"{self.row.method} {self.row.path} of {self.target} by {self.role.name}{keyed}"
+
+
+def group_of(row: Endpoint, role: Role) -> str:
+    """The resources that one role changes by one route."""
+    return f"{row.method} {row.path} by {role.name}"
+
+
+def keyed_group_of(row: Endpoint, role: Role) -> str:
+    """Those that it changes under idempotency keys."""
+    return f"{group_of(row, role)}, keyed"
+
+
+def raced_group_of(row: Endpoint) -> str:
+    """Those for which all tenants call one route at the same time."""
+    return f"{row.method} {row.path}, raced"
+
+
+def key_of(row: Endpoint, target: Target) -> str:
+    """The idempotency key for a resource; the same for each role and tenant."""
+    return f"{row.method} {row.path} {target}"
+
+
+def admits(row: Endpoint, role: Role) -> bool:
+    return role.admitted and row.permission in role.permissions
+
+
+@frozen
+class Matrix:
+    """The requests of the acting tenant, for one route table."""
+
+    table: Sequence[Endpoint]
+
+    @property
+    def protected(self) -> Sequence[Endpoint]:
+        return [row for row in self.table if row.permission is not None]
+
+    @property
+    def safe(self) -> Sequence[Endpoint]:
+        return [row for row in self.protected if row.method in _SAFE]
+
+    @property
+    def changing(self) -> Sequence[tuple[Endpoint, Role]]:
+        """Each route that changes something, with each role that may use it."""
+        return [
+            (row, role)
+            for row in self.protected
+            if row.method not in _SAFE
+            for role in ROLES
+            if admits(row, role)
+        ]
+
+    def changed_groups(self) -> Sequence[str]:
+        return [group(*one) for one in self.changing for group in (group_of, keyed_group_of)]
+
+    def public(self) -> Iterator[Call]:
+        for row in self.table:
+            if row.permission is None:
+                for role in (NO_KEY, UNKNOWN, OPERATOR):
+                    yield Call(row=row, role=role, target=Target(whose=Whose.NONE))
+
+    def refused(self) -> Iterator[Call]:
+        """By roles that may not; nothing changes."""
+        for row in self.protected:
+            for role in ROLES:
+                if not admits(row, role):
+                    yield from _calls(row, role, SHARED)
+
+    def reads(self) -> Iterator[Call]:
+        for row in self.safe:
+            for role in ROLES:
+                if admits(row, role):
+                    yield from _calls(row, role, SHARED)
+
+    def changes(self) -> Iterator[Call]:
+        for row, role in self.changing:
+            yield from _calls(row, role, group_of(row, role))
+
+    def keyed_changes(self) -> Iterator[Call]:
+        """Sent twice, they are replayed."""
+        for row, role in self.changing:
+            for call in _calls(row, role, keyed_group_of(row, role)):
+                yield evolve(call, idempotency_key=key_of(row, call.target))
+
+    def refused_replays(self) -> Iterator[Call]:
+        """The keyed changes again, by roles that may not."""
+        for change in self.keyed_changes():
+            for role in ROLES:
+                if not admits(change.row, role):
+                    yield evolve(change, role=role)
+
+    def reads_of_changed(self) -> Iterator[Call]:
+        for row in self.safe:
+            for group in self.changed_groups():
+                for target in own_targets(row, group):
+                    yield Call(row=row, role=OPERATOR, target=target)
+
+    def raced(self) -> Iterator[Call]:
+        """What each tenant sends while the others send the same."""
+        for row in self.protected:
+            for target in own_targets(row, raced_group_of(row)):
+                yield Call(row=row, role=RACER, target=target, idempotency_key=key_of(row, target))
+
+
+def _calls(row: Endpoint, role: Role, group: str) -> Iterator[Call]:
+    for targets in (own_targets, other_targets):
+        for target in targets(row, group):
+            yield Call(row=row, role=role, target=target)

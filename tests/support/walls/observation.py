@@ -1,0 +1,109 @@
+"""What the acting tenant is answered alone and beside its neighbours, and what became of these."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import evolve, frozen
+
+from tests.support.walls.calls import Call
+from tests.support.walls.rows import rows_of
+from tests.support.walls.service import Answer, Site
+from tests.support.walls.tenants import ACTING, NEIGHBOURS, Tenant
+
+Rows = Sequence[str]
+
+
+@frozen
+class Seen:
+    call: Call
+    alone: Answer
+    beside: Answer
+
+
+@frozen
+class Race:
+    """All tenants sent the same at the same time."""
+
+    call: Call
+    alone: Answer
+    """That of the acting tenant without neighbours."""
+    together: Mapping[Tenant, Answer]
+
+
+@frozen(kw_only=True)
+class Observation:
+    table: Sequence[str]
+    """The routes."""
+    public: Sequence[Seen]
+    refused: Sequence[Seen]
+    """By roles that may not."""
+    acting_before: Mapping[str, Rows]
+    """What the acting tenant had before the refused requests, in each service."""
+    acting_after: Mapping[str, Rows]
+    reads: Sequence[Seen]
+    changes: Sequence[Seen]
+    keyed: Sequence[Seen]
+    """Changes under idempotency keys."""
+    replays: Sequence[Seen]
+    """The same again."""
+    refused_replays: Sequence[Seen]
+    """The same again by roles that may not."""
+    reads_of_changed: Sequence[Seen]
+    neighbours_before: Mapping[str, Rows]
+    """What the neighbours had before all of that."""
+    neighbours_after: Mapping[str, Rows]
+    raced: Sequence[Race]
+
+    @property
+    def permitted(self) -> Sequence[Seen]:
+        return [
+            *self.reads, *self.changes, *self.keyed, *self.replays, *self.reads_of_changed
+        ]  # fmt: skip
+
+    @property
+    def all(self) -> Sequence[Seen]:
+        return [*self.public, *self.refused, *self.refused_replays, *self.permitted]
+
+
+async def observed(alone: Site, beside: Site) -> Observation:
+    async def seen(calls: Iterable[Call]) -> Sequence[Seen]:
+        calls = list(calls)
+        answers = zip(calls, await alone.send(calls), await beside.send(calls), strict=True)
+        return [Seen(*one) for one in answers]
+
+    async def acting() -> Mapping[str, Rows]:
+        return {
+            name: await rows_of(one.world, ACTING, last_used_at=False)
+            for name, one in (("alone", alone), ("beside", beside))
+        }
+
+    async def neighbours() -> Mapping[str, Rows]:
+        return {one.name: await rows_of(beside.world, one) for one in NEIGHBOURS}
+
+    matrix = alone.matrix
+    # The order of the arguments is the order of the requests.
+    return Observation(
+        table=[f"{row.method} {row.path}" for row in matrix.table],
+        neighbours_before=await neighbours(),
+        public=await seen(matrix.public()),
+        acting_before=await acting(),
+        refused=await seen(matrix.refused()),
+        acting_after=await acting(),
+        reads=await seen(matrix.reads()),
+        changes=await seen(matrix.changes()),
+        keyed=await seen(matrix.keyed_changes()),
+        replays=await seen(matrix.keyed_changes()),
+        refused_replays=await seen(matrix.refused_replays()),
+        reads_of_changed=await seen(matrix.reads_of_changed()),
+        neighbours_after=await neighbours(),
+        raced=await _raced(alone, beside),
+    )
+
+
+async def _raced(alone: Site, beside: Site) -> Sequence[Race]:
+    calls = list(alone.matrix.raced())
+    by_all = [evolve(call, tenant=tenant) for call in calls for tenant in beside.tenants]
+    answers = iter(await beside.send(by_all))
+    return [
+        Race(call, answer, {tenant: next(answers) for tenant in beside.tenants})
+        for call, answer in zip(calls, await alone.send(calls), strict=True)
+    ]

@@ -1,0 +1,110 @@
+"""What parameters of paths name, by the names of the parameters."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Protocol
+from uuid import UUID
+
+from attrs import field, frozen
+
+from automation_retry.entrypoints.http.endpoint import Endpoint
+from tests.support.walls.executions import Executions
+from tests.support.walls.tenants import Role, Tenant, shared_id
+from tests.support.world import World
+
+NIL = UUID(int=0)
+
+
+class Kind(Protocol):
+    """One kind of resource. The first of its states is one in which every request succeeds."""
+
+    @property
+    def states(self) -> Sequence[str]: ...
+
+    async def create(self, world: World, tenant: Tenant, wanted: Mapping[UUID, str]) -> None:
+        """Creates resources with these ids, which may exist in other tenants, in these states."""
+        ...
+
+    async def keep_answer(
+        self, world: World, tenant: Tenant, role: Role, resource_id: UUID, key: str
+    ) -> None:
+        """Changes a resource that is in the first state, under an idempotency key of the role."""
+        ...
+
+
+RESOURCES: Mapping[str, Kind] = {"execution_id": Executions()}
+
+
+class Whose(Enum):
+    OWN = "own"
+    FOREIGN = "foreign"
+    NOBODY = "nobody's"
+    NONE = "no resource"
+
+
+@frozen(kw_only=True)
+class Target:
+    """What the path of a request names."""
+
+    whose: Whose
+    state: str = ""
+    values: Mapping[str, str] = field(factory=dict)
+    """By the name of the parameter."""
+
+    def __str__(self) -> str:
+        return f"{self.whose.value} {self.state}".strip()
+
+
+def parameters(row: Endpoint) -> Sequence[str]:
+    """The names in a row's path.
+
+    Raises:
+        LookupError: no kind of resource is known for one of them.
+    """
+    names = re.findall(r"{(\w+)(?::\w+)?}", row.path)
+    for name in names:
+        if name not in RESOURCES:
+            raise LookupError(
+                f"{row.method} {row.path}: the walls between tenants are not tested for"
+                f" {{{name}}}; add what makes such a resource, in each of its states, to RESOURCES"
+                " in tests/support/walls/resources.py"
+            )
+    return names
+
+
+def own_id(name: str, group: str, state: str) -> UUID:
+    """The id of a resource of the acting tenant; its neighbours have it too, in other states."""
+    return shared_id(f"own {name} {group} {state}")
+
+
+def foreign_id(name: str, state: str) -> UUID:
+    """The id of a resource that only the neighbours have."""
+    return shared_id(f"foreign {name} {state}")
+
+
+def own_targets(row: Endpoint, group: str) -> Iterator[Target]:
+    """One in each state; of several parameters one varies at a time."""
+    names = parameters(row)
+    first = {name: str(own_id(name, group, RESOURCES[name].states[0])) for name in names}
+    if not names:
+        yield Target(whose=Whose.NONE)
+    for name in names:
+        for state in RESOURCES[name].states:
+            value = str(own_id(name, group, state))
+            yield Target(whose=Whose.OWN, state=state, values={**first, name: value})
+
+
+def other_targets(row: Endpoint, group: str) -> Iterator[Target]:
+    """What the acting tenant does not have, while its neighbours may."""
+    names = parameters(row)
+    first = {name: str(own_id(name, group, RESOURCES[name].states[0])) for name in names}
+    for name in names:
+        states = RESOURCES[name].states
+        foreign = {state: str(foreign_id(name, state)) for state in states}
+        foreign["in capitals"] = foreign[states[0]].upper()
+        foreign["nil"] = str(NIL)
+        for state, value in foreign.items():
+            yield Target(whose=Whose.FOREIGN, state=state, values={**first, name: value})
+        missing = str(shared_id(f"missing {name}"))
+        yield Target(whose=Whose.NOBODY, state="missing", values={**first, name: missing})

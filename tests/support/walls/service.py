@@ -1,0 +1,138 @@
+"""A service whose answers are looked at to the last byte, and the tenants in it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from attrs import frozen
+
+from automation_retry.entrypoints.container import Container
+from automation_retry.entrypoints.http.app import route_table
+from automation_retry.entrypoints.server import listening_socket
+from automation_retry.entrypoints.settings import read_settings
+from tests.support.factories import NOON
+from tests.support.walls.calls import SHARED, Call, Matrix, key_of, keyed_group_of, raced_group_of
+from tests.support.walls.executions import PAYLOAD_LIMIT
+from tests.support.walls.resources import NIL, RESOURCES, foreign_id, own_id, own_targets
+from tests.support.walls.tenants import (
+    ACTING,
+    LOWER,
+    UPPER,
+    ChosenIds,
+    Role,
+    Tenant,
+    add_identities,
+    shared_id,
+)
+from tests.support.world import World, serving
+
+_AT_ONCE = 16
+_UNPREDICTABLE = ("date", "x-ratelimit-remaining")
+"""Headers with another value for any two requests, whoever else there is."""
+_SHIFTS = {ACTING: 0, LOWER: 3, UPPER: 7}
+"""How far the state of each tenant's resource of one id is from that of the acting tenant's."""
+
+
+@frozen
+class Answer:
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+    def holds(self, text: str) -> bool:
+        return text.encode() in self.body or any(text in value for _, value in self.headers)
+
+
+@frozen
+class Site:
+    """One service and the tenants in it."""
+
+    world: World
+    ids: ChosenIds
+    tenants: Sequence[Tenant]
+
+    @property
+    def matrix(self) -> Matrix:
+        return Matrix(route_table(self.world.container.api()))
+
+    async def send(self, calls: Iterable[Call]) -> Sequence[Answer]:
+        """The answers, in the order of the calls, of which some are sent at the same time."""
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def sent(call: Call) -> Answer:
+            async with turn:
+                answer = await self.world.client.request(
+                    call.row.method, call.path, headers=call.headers
+                )
+            headers = [
+                (name, "any" if name in _UNPREDICTABLE else value)
+                for name, value in answer.headers.multi_items()
+            ]
+            return Answer(answer.status_code, headers, answer.content)
+
+        return await asyncio.gather(*map(sent, calls))
+
+    async def populate(self) -> None:
+        """Gives neighbours the ids of the acting tenant, in other states, and some of their own."""
+        for tenant in self.tenants:
+            await add_identities(self.world.storage.directory, self.ids, tenant)
+            for name in RESOURCES:
+                await self._add_resources(tenant, name)
+
+    async def _add_resources(self, tenant: Tenant, name: str) -> None:
+        kind = RESOURCES[name]
+        answered = () if tenant is ACTING else tuple(self._answered(tenant, name))
+        failing = {resource_id: kind.states[0] for _, resource_id, _ in answered}
+        await kind.create(self.world, tenant, {**self._wanted(tenant, name), **failing})
+        await asyncio.gather(
+            *(kind.keep_answer(self.world, tenant, *one) for one in answered)
+        )
+
+    def _wanted(self, tenant: Tenant, name: str) -> Mapping[UUID, str]:
+        """The states of a tenant's resources of one kind, by their ids."""
+        states = RESOURCES[name].states
+        wanted = {
+            own_id(name, group, state): states[(index + _SHIFTS[tenant] * number) % len(states)]
+            for number, group in enumerate([SHARED, *self.matrix.changed_groups()], start=1)
+            for index, state in enumerate(states)
+        }
+        for row in self.matrix.protected:
+            group = raced_group_of(row)
+            wanted.update({own_id(name, group, state): state for state in states})
+        if tenant is not ACTING:
+            wanted.update({foreign_id(name, state): state for state in states})
+            wanted[NIL] = states[0]
+        return wanted
+
+    def _answered(self, neighbour: Tenant, name: str) -> Iterator[tuple[Role, UUID, str]]:
+        """For which answers a neighbour's callers have used the idempotency keys to come.
+
+        One neighbour for the same ids, the other one for others.
+        """
+        for row, role in self.matrix.changing:
+            for target in own_targets(row, keyed_group_of(row, role)):
+                if name in target.values:
+                    key = key_of(row, target)
+                    other = shared_id(f"answered {name} {role.name} {key}")
+                    yield role, UUID(target.values[name]) if neighbour is LOWER else other, key
+
+
+@asynccontextmanager
+async def site(database_url: str, tenants: Sequence[Tenant]) -> AsyncIterator[Site]:
+    """A running service with these tenants; its clock stands still."""
+    variables = {
+        "DATABASE_URL": database_url,
+        "AUTOMATION_RETRY_RELAY": "false",
+        "AUTOMATION_RETRY_PAYLOAD_LIMIT_BYTES": str(PAYLOAD_LIMIT),
+    }
+    ids = ChosenIds()
+    container = Container(
+        settings=read_settings(variables), clock=lambda: NOON + timedelta(hours=2), new_id=ids
+    )
+    with listening_socket("127.0.0.1", 0) as listening:
+        async with serving(container, listening) as client:
+            one = Site(World(container=container, client=client), ids, tenants)
+            await one.populate()
+            yield one
