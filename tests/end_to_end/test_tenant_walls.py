@@ -1,21 +1,21 @@
 """No tenant notices another one: every route, role and state, alone and beside neighbours.
 
-The requests follow from the route table; see `tests/support/walls`.
+The requests follow from the route table, so that a new route is among them; `tests/support/walls`
+makes the resources that their paths name.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 
-from automation_retry.domain import Permission
-from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
+from tests.conftest import TEMPLATE
 from tests.support.postgres_server import PostgresServer
+from tests.support.walls.calls import admits
 from tests.support.walls.observation import Observation, Seen, observed
 from tests.support.walls.resources import Whose, parameters
 from tests.support.walls.service import Answer, site
-from tests.support.walls.tenants import ACTING, LOWER, NEIGHBOURS, NO_KEY, UPPER
-from tests.conftest import TEMPLATE
+from tests.support.walls.tenants import ACTING, LOWER, NEIGHBOURS, NO_KEY, ROLES, UPPER
 
 
 @pytest.fixture(scope="module", params=["memory", "postgres"])
@@ -33,7 +33,192 @@ async def walls(request: pytest.FixtureRequest) -> Observation:
         return await observed(alone, beside)
 
 
-def test_a(walls: Observation) -> None:
-    from collections import Counter
-    print(len(walls.all), Counter((s.call.row.path, s.call.role.name, s.alone.status) for s in walls.all))
-    assert 0
+def shown(found: Iterable[tuple[object, object]]) -> Sequence[str]:
+    """The first few of what should not be."""
+    return [f"{what}: {why}" for what, why in found][:5]
+
+
+def different(one: Answer, other: Answer) -> str:
+    """How two answers differ; empty if they do not."""
+    if one == other:
+        return ""
+    return f"{one.status} {one.headers} {one.body[:300]!r} is not {other}"[:1000]
+
+
+def test_what_a_tenant_is_answered_does_not_depend_on_others(walls: Observation) -> None:
+    """Status, headers and body are the same without neighbours, and whatever these have."""
+    found = [(seen.call, how) for seen in walls.all if (how := different(seen.alone, seen.beside))]
+
+    assert not shown(found)
+
+
+def test_another_tenants_resource_is_like_a_missing_one(walls: Observation) -> None:
+    """For each route and role the same answer, whatever state that resource is in."""
+    missing = {
+        (seen.call.row.path, seen.call.row.method, seen.call.role): seen.beside
+        for seen in walls.all
+        if seen.call.target.whose is Whose.NOBODY
+    }
+    foreign = [seen for seen in walls.all if seen.call.target.whose is Whose.FOREIGN]
+    found = [
+        (seen.call, how)
+        for seen in foreign
+        if (
+            how := different(
+                seen.beside, missing[seen.call.row.path, seen.call.row.method, seen.call.role]
+            )
+        )
+    ]
+
+    assert foreign
+    assert not shown(found)
+
+
+def test_no_answer_tells_a_value_of_another_tenant(walls: Observation) -> None:
+    """All ids, texts and payloads of a tenant begin with its mark or contain it."""
+    found = [
+        (seen.call, tenant.name)
+        for seen in walls.all
+        for tenant in NEIGHBOURS
+        if seen.beside.holds(tenant.mark)
+    ]
+
+    assert not shown(found)
+    assert any(seen.beside.holds(ACTING.mark) for seen in walls.all)
+
+
+@pytest.mark.parametrize("neighbour", NEIGHBOURS, ids=lambda one: one.name)
+def test_requests_of_one_tenant_change_nothing_of_another(
+    walls: Observation, neighbour: Any
+) -> None:
+    """Every row that names it is as before: executions, attempts, messages, answers, keys."""
+    before = walls.neighbours_before[neighbour.name]
+    after = walls.neighbours_after[neighbour.name]
+
+    assert before
+    assert sorted(set(before) ^ set(after))[:5] == []
+    assert len(before) == len(after)
+
+
+def test_a_role_without_the_permission_gets_one_answer(walls: Observation) -> None:
+    """403 with the same body for each resource, whatever its state and whether it exists."""
+    refused = [seen for seen in (*walls.refused, *walls.refused_replays) if seen.call.role.admitted]
+    answers = {
+        (seen.call.row.method, seen.call.row.path, seen.call.role, seen.beside.status,
+         tuple(seen.beside.headers), seen.beside.body)
+        for seen in refused
+    }  # fmt: skip
+
+    assert {seen.beside.status for seen in refused} == {403}
+    assert len(answers) == len({answer[:3] for answer in answers})
+
+
+def test_a_role_with_the_permission_is_never_forbidden(walls: Observation) -> None:
+    """Nor unauthorized."""
+    found = [
+        (seen.call, seen.beside.status)
+        for seen in walls.permitted
+        if seen.beside.status in (401, 403)
+    ]
+
+    assert not shown(found)
+
+
+def test_whoever_has_no_valid_key_gets_one_answer(walls: Observation) -> None:
+    """401: one for a missing key, one for any other; the same everywhere."""
+    refused = [
+        seen for seen in (*walls.refused, *walls.refused_replays) if not seen.call.role.admitted
+    ]
+    without = {repr(seen.beside) for seen in refused if seen.call.role is NO_KEY}
+    invalid = {repr(seen.beside) for seen in refused if seen.call.role is not NO_KEY}
+
+    assert {seen.beside.status for seen in refused} == {401}
+    assert (len(without), len(invalid)) == (1, 1)
+
+
+def test_refused_requests_change_nothing(walls: Observation) -> None:
+    """Of the tenant itself, but for `last_used_at` of its keys."""
+    assert walls.acting_before["beside"]
+    assert walls.acting_before == walls.acting_after
+
+
+def test_public_routes_need_no_key(walls: Observation) -> None:
+    """And do not look at one."""
+    answers = {(seen.call.row.path, repr(seen.beside)) for seen in walls.public}
+
+    assert {seen.beside.status for seen in walls.public} == {200}
+    assert len(answers) == len({path for path, _ in answers})
+
+
+def test_idempotency_keys_of_others_have_no_effect(walls: Observation) -> None:
+    """The same keys were used by other roles and tenants: nothing is replayed, all can be used."""
+    plain = {
+        (seen.call.row.path, seen.call.role, str(seen.call.target)): seen.beside.status
+        for seen in walls.changes
+    }
+    found = [
+        (seen.call, seen.beside.status)
+        for seen in walls.keyed
+        if replayed(seen)
+        or seen.beside.status != plain[seen.call.row.path, seen.call.role, str(seen.call.target)]
+    ]
+
+    assert not shown(found)
+
+
+def test_a_role_gets_its_own_answers_again(walls: Observation) -> None:
+    """With the same body, and a header that says so; what was refused is refused again."""
+    found = [
+        (first.call, again.beside.status)
+        for first, again in zip(walls.keyed, walls.replays, strict=True)
+        if (first.beside.status, first.beside.body) != (again.beside.status, again.beside.body)
+        or replayed(again) is not (first.beside.status == 200)
+    ]
+
+    assert not shown(found)
+
+
+def replayed(seen: Seen) -> bool:
+    return any(name.lower() == b"idempotent-replayed" for name, _ in seen.beside.headers)
+
+
+def test_tenants_that_ask_at_the_same_time_do_not_mix(walls: Observation) -> None:
+    """The requests share statements. Each tenant sees its own resource, as if it were alone."""
+    found = [
+        (race.call, different(race.alone, race.together[ACTING]))
+        for race in walls.raced
+        if race.alone != race.together[ACTING]
+    ]
+    mixed = [
+        (race.call, tenant.name)
+        for race in walls.raced
+        for tenant, answer in race.together.items()
+        if any(answer.holds(other.mark) for other in race.together if other != tenant)
+    ]
+    statuses = [
+        (race.call, [answer.status for answer in race.together.values()])
+        for race in walls.raced
+        if len({answer.status for answer in race.together.values()}) > 1
+    ]
+
+    assert not shown(found)
+    assert not shown(mixed)
+    assert not shown(statuses)
+
+
+def test_every_route_is_asked_by_every_role(walls: Observation) -> None:
+    """And succeeds for something that the caller has, if it may."""
+    asked = {(seen.call.row.method, seen.call.row.path, seen.call.role) for seen in walls.all}
+    succeeded = {
+        (seen.call.row.method, seen.call.row.path, seen.call.role)
+        for seen in walls.permitted
+        if seen.beside.status < 300
+    }
+    protected = [row for row in walls.table if row.permission is not None]
+
+    for row in protected:
+        for role in ROLES:
+            assert (row.method, row.path, role) in asked
+            assert ((row.method, row.path, role) in succeeded) is admits(row, role)
+    public = {(seen.call.row.method, seen.call.row.path) for seen in walls.public}
+    assert public == {(row.method, row.path) for row in walls.table if row.permission is None}

@@ -37,7 +37,11 @@ class Call:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return {"x-request-id": "walls", **self.role.headers(self.tenant), **self._idempotency_key()}
+        return {
+            "x-request-id": "walls",
+            **self.role.headers(self.tenant),
+            **self._idempotency_key(),
+        }
 
     def _idempotency_key(self) -> Mapping[str, str]:
         return {} if self.idempotency_key is None else {"idempotency-key": self.idempotency_key}
@@ -129,10 +133,10 @@ class Matrix:
                 yield evolve(call, idempotency_key=key_of(row, call.target))
 
     def refused_replays(self) -> Iterator[Call]:
-        """The keyed changes again, by roles that may not."""
+        """The operator's keyed changes again, by roles that may not."""
         for change in self.keyed_changes():
             for role in ROLES:
-                if not admits(change.row, role):
+                if change.role is OPERATOR and not admits(change.row, role):
                     yield evolve(change, role=role)
 
     def reads_of_changed(self) -> Iterator[Call]:

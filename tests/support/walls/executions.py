@@ -8,7 +8,14 @@ from uuid import UUID
 
 from attrs import evolve, field, frozen
 
-from automation_retry.domain import Execution, ExecutionLog, ExecutionStatus, Json, LogEntry, LogLevel
+from automation_retry.domain import (
+    Execution,
+    ExecutionLog,
+    ExecutionStatus,
+    Json,
+    LogEntry,
+    LogLevel,
+)
 from automation_retry.domain.execution_status import UnknownStatus, status_of
 from automation_retry.domain.validators import MAX_RETRY_COUNT
 from tests.support.factories import NOON, a_principal, a_retry_write, an_execution

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
+from automation_retry.entrypoints.http.endpoint import Endpoint
 from tests.support.walls.calls import Call
 from tests.support.walls.rows import rows_of
 from tests.support.walls.service import Answer, Site
@@ -12,14 +13,14 @@ from tests.support.walls.tenants import ACTING, NEIGHBOURS, Tenant
 Rows = Sequence[str]
 
 
-@frozen
+@frozen(repr=False)
 class Seen:
     call: Call
     alone: Answer
     beside: Answer
 
 
-@frozen
+@frozen(repr=False)
 class Race:
     """All tenants sent the same at the same time."""
 
@@ -29,10 +30,11 @@ class Race:
     together: Mapping[Tenant, Answer]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Observation:
-    table: Sequence[str]
-    """The routes."""
+    """Without a representation: pytest would print megabytes."""
+
+    table: Sequence[Endpoint]
     public: Sequence[Seen]
     refused: Sequence[Seen]
     """By roles that may not."""
@@ -82,7 +84,7 @@ async def observed(alone: Site, beside: Site) -> Observation:
     matrix = alone.matrix
     # The order of the arguments is the order of the requests.
     return Observation(
-        table=[f"{row.method} {row.path}" for row in matrix.table],
+        table=matrix.table,
         neighbours_before=await neighbours(),
         public=await seen(matrix.public()),
         acting_before=await acting(),

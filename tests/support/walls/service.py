@@ -15,6 +15,7 @@ from automation_retry.entrypoints.settings import read_settings
 from tests.support.factories import NOON
 from tests.support.walls.calls import SHARED, Call, Matrix, key_of, keyed_group_of, raced_group_of
 from tests.support.walls.executions import PAYLOAD_LIMIT
+from tests.support.walls.keep_alive import Request, Response, send_all
 from tests.support.walls.resources import NIL, RESOURCES, foreign_id, own_id, own_targets
 from tests.support.walls.tenants import (
     ACTING,
@@ -28,8 +29,8 @@ from tests.support.walls.tenants import (
 )
 from tests.support.world import World, serving
 
-_AT_ONCE = 16
-_UNPREDICTABLE = ("date", "x-ratelimit-remaining")
+_CONNECTIONS = 16
+_UNPREDICTABLE = (b"date", b"x-ratelimit-remaining")
 """Headers with another value for any two requests, whoever else there is."""
 _SHIFTS = {ACTING: 0, LOWER: 3, UPPER: 7}
 """How far the state of each tenant's resource of one id is from that of the acting tenant's."""
@@ -38,11 +39,20 @@ _SHIFTS = {ACTING: 0, LOWER: 3, UPPER: 7}
 @frozen
 class Answer:
     status: int
-    headers: Sequence[tuple[str, str]]
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
 
+    @classmethod
+    def of(cls, response: Response) -> "Answer":
+        headers = [
+            (name, b"" if name.lower() in _UNPREDICTABLE else value)
+            for name, value in response.headers
+        ]
+        return cls(response.status, headers, response.body)
+
     def holds(self, text: str) -> bool:
-        return text.encode() in self.body or any(text in value for _, value in self.headers)
+        parts = [self.body, *(value for _, value in self.headers)]
+        return any(text.encode() in part for part in parts)
 
 
 @frozen
@@ -59,20 +69,12 @@ class Site:
 
     async def send(self, calls: Iterable[Call]) -> Sequence[Answer]:
         """The answers, in the order of the calls, of which some are sent at the same time."""
-        turn = asyncio.Semaphore(_AT_ONCE)
-
-        async def sent(call: Call) -> Answer:
-            async with turn:
-                answer = await self.world.client.request(
-                    call.row.method, call.path, headers=call.headers
-                )
-            headers = [
-                (name, "any" if name in _UNPREDICTABLE else value)
-                for name, value in answer.headers.multi_items()
-            ]
-            return Answer(answer.status_code, headers, answer.content)
-
-        return await asyncio.gather(*map(sent, calls))
+        requests = [Request(call.row.method, call.path, call.headers) for call in calls]
+        address = self.world.client.base_url
+        answers = await send_all(
+            address.host, address.port or 80, requests, connections=_CONNECTIONS
+        )
+        return [Answer.of(one) for one in answers]
 
     async def populate(self) -> None:
         """Gives neighbours the ids of the acting tenant, in other states, and some of their own."""
@@ -86,9 +88,7 @@ class Site:
         answered = () if tenant is ACTING else tuple(self._answered(tenant, name))
         failing = {resource_id: kind.states[0] for _, resource_id, _ in answered}
         await kind.create(self.world, tenant, {**self._wanted(tenant, name), **failing})
-        await asyncio.gather(
-            *(kind.keep_answer(self.world, tenant, *one) for one in answered)
-        )
+        await asyncio.gather(*(kind.keep_answer(self.world, tenant, *one) for one in answered))
 
     def _wanted(self, tenant: Tenant, name: str) -> Mapping[UUID, str]:
         """The states of a tenant's resources of one kind, by their ids."""
