@@ -5,30 +5,36 @@ makes the resources that their paths name.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import TEMPLATE
-from tests.support.postgres_server import PostgresServer
 from tests.support.walls.calls import admits
 from tests.support.walls.observation import Observation, Seen, observed
-from tests.support.walls.resources import Whose, parameters
+from tests.support.walls.resources import Whose
 from tests.support.walls.service import Answer, site
-from tests.support.walls.tenants import ACTING, LOWER, NEIGHBOURS, NO_KEY, ROLES, UPPER
+from tests.support.walls.tenants import ACTING, LOWER, NEIGHBOURS, NO_KEY, ROLES, UPPER, Tenant
+
+if TYPE_CHECKING:
+    from tests.support.postgres_server import PostgresServer
 
 
-@pytest.fixture(scope="module", params=["memory", "postgres"])
+def databases(request: pytest.FixtureRequest) -> tuple[str, str]:
+    if request.param == "memory":
+        return "memory:", "memory:"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database(TEMPLATE), server.new_database(TEMPLATE)
+
+
+@pytest.fixture(scope="module", params=["memory", "postgres", "postgres by tenant"])
 async def walls(request: pytest.FixtureRequest) -> Observation:
     """All requests, sent once; the tests look at what came of them."""
-    if request.param == "memory":
-        urls = ["memory:", "memory:"]
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        urls = [server.new_database(TEMPLATE) for _ in range(2)]
+    by_tenant = request.param == "postgres by tenant"
+    one, other = databases(request)
     async with (
-        site(urls[0], [ACTING]) as alone,
-        site(urls[1], [LOWER, ACTING, UPPER]) as beside,
+        site(one, [ACTING], by_tenant=by_tenant) as alone,
+        site(other, [LOWER, ACTING, UPPER], by_tenant=by_tenant) as beside,
     ):
         return await observed(alone, beside)
 
@@ -55,19 +61,13 @@ def test_what_a_tenant_is_answered_does_not_depend_on_others(walls: Observation)
 def test_another_tenants_resource_is_like_a_missing_one(walls: Observation) -> None:
     """For each route and role the same answer, whatever state that resource is in."""
     missing = {
-        (seen.call.row.path, seen.call.row.method, seen.call.role): seen.beside
-        for seen in walls.all
-        if seen.call.target.whose is Whose.NOBODY
+        seen.call.place: seen.beside for seen in walls.all if seen.call.target.whose is Whose.NOBODY
     }
     foreign = [seen for seen in walls.all if seen.call.target.whose is Whose.FOREIGN]
     found = [
         (seen.call, how)
         for seen in foreign
-        if (
-            how := different(
-                seen.beside, missing[seen.call.row.path, seen.call.row.method, seen.call.role]
-            )
-        )
+        if (how := different(seen.beside, missing[seen.call.place]))
     ]
 
     assert foreign
@@ -87,9 +87,9 @@ def test_no_answer_tells_a_value_of_another_tenant(walls: Observation) -> None:
     assert any(seen.beside.holds(ACTING.mark) for seen in walls.all)
 
 
-@pytest.mark.parametrize("neighbour", NEIGHBOURS, ids=lambda one: one.name)
+@pytest.mark.parametrize("neighbour", NEIGHBOURS, ids=[one.name for one in NEIGHBOURS])
 def test_requests_of_one_tenant_change_nothing_of_another(
-    walls: Observation, neighbour: Any
+    walls: Observation, neighbour: Tenant
 ) -> None:
     """Every row that names it is as before: executions, attempts, messages, answers, keys."""
     before = walls.neighbours_before[neighbour.name]
@@ -152,15 +152,11 @@ def test_public_routes_need_no_key(walls: Observation) -> None:
 
 def test_idempotency_keys_of_others_have_no_effect(walls: Observation) -> None:
     """The same keys were used by other roles and tenants: nothing is replayed, all can be used."""
-    plain = {
-        (seen.call.row.path, seen.call.role, str(seen.call.target)): seen.beside.status
-        for seen in walls.changes
-    }
+    plain = {(seen.call.place, str(seen.call.target)): seen.beside.status for seen in walls.changes}
     found = [
         (seen.call, seen.beside.status)
         for seen in walls.keyed
-        if replayed(seen)
-        or seen.beside.status != plain[seen.call.row.path, seen.call.role, str(seen.call.target)]
+        if replayed(seen) or seen.beside.status != plain[seen.call.place, str(seen.call.target)]
     ]
 
     assert not shown(found)

@@ -1,12 +1,14 @@
 """Every request that follows from the route table: roles, routes, resources and their states."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from attrs import evolve, frozen
 
 from automation_retry.entrypoints.http.endpoint import Endpoint
-from tests.support.walls.resources import Target, Whose, other_targets, own_targets
+from tests.support.walls.examples import body_example, filled, queries
+from tests.support.walls.keep_alive import Request
+from tests.support.walls.resources import EXAMPLE_IDS, Target, other_targets, own_targets
 from tests.support.walls.tenants import (
     ACTING,
     NO_KEY,
@@ -28,12 +30,25 @@ class Call:
     row: Endpoint
     role: Role
     target: Target
+    query: str = ""
     tenant: Tenant = ACTING
     idempotency_key: str | None = None
 
     @property
-    def path(self) -> str:
-        return re.sub(r"{(\w+)(?::\w+)?}", lambda name: self.target.values[name[1]], self.row.path)
+    def request(self) -> Request:
+        path = filled(self.row.path, self.target.values)
+        body = body_example(self.row, EXAMPLE_IDS) or ""
+        return Request(
+            self.row.method,
+            f"{path}?{self.query}" if self.query else path,
+            self.headers,
+            filled(body, self.target.values).encode(),
+        )
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What asks for which route, whatever the resource."""
+        return self.row.method, self.row.path, self.query, self.role.name
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -48,7 +63,8 @@ class Call:
 
     def __str__(self) -> str:
         keyed = "" if self.idempotency_key is None else " with an idempotency key"
-        return f"{self.row.method} {self.row.path} of {self.target} by {self.role.name}{keyed}"
+        path = f"{self.row.path}?{self.query}" if self.query else self.row.path
+        return f"{self.row.method} {path} of {self.target} by {self.role.name}{keyed}"
 
 
 def group_of(row: Endpoint, role: Role) -> str:
@@ -107,7 +123,7 @@ class Matrix:
         for row in self.table:
             if row.permission is None:
                 for role in (NO_KEY, UNKNOWN, OPERATOR):
-                    yield Call(row=row, role=role, target=Target(whose=Whose.NONE))
+                    yield from _calls(row, role, SHARED)
 
     def refused(self) -> Iterator[Call]:
         """By roles that may not; nothing changes."""
@@ -143,16 +159,21 @@ class Matrix:
         for row in self.safe:
             for group in self.changed_groups():
                 for target in own_targets(row, group):
-                    yield Call(row=row, role=OPERATOR, target=target)
+                    query = next(queries(row))
+                    yield Call(row=row, role=OPERATOR, target=target, query=query)
 
     def raced(self) -> Iterator[Call]:
         """What each tenant sends while the others send the same."""
         for row in self.protected:
+            query = next(queries(row))
             for target in own_targets(row, raced_group_of(row)):
-                yield Call(row=row, role=RACER, target=target, idempotency_key=key_of(row, target))
+                key = key_of(row, target)
+                yield Call(row=row, role=RACER, target=target, query=query, idempotency_key=key)
 
 
 def _calls(row: Endpoint, role: Role, group: str) -> Iterator[Call]:
-    for targets in (own_targets, other_targets):
-        for target in targets(row, group):
-            yield Call(row=row, role=role, target=target)
+    """With each query; once for each resource where requests change them."""
+    for query in islice(queries(row), None if row.method in _SAFE else 1):
+        for targets in (own_targets, other_targets):
+            for target in targets(row, group):
+                yield Call(row=row, role=role, target=target, query=query)

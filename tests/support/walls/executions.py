@@ -18,7 +18,8 @@ from automation_retry.domain import (
 )
 from automation_retry.domain.execution_status import UnknownStatus, status_of
 from automation_retry.domain.validators import MAX_RETRY_COUNT
-from tests.support.factories import NOON, a_principal, a_retry_write, an_execution
+from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
+from tests.support.factories import a_principal, a_retry_write, an_execution
 from tests.support.walls.tenants import Role, Tenant
 from tests.support.world import World
 
@@ -69,6 +70,7 @@ class Executions:
     """How to create executions; their ids may exist in other tenants."""
 
     states: Sequence[str] = tuple(STATES)
+    example: str = str(EXAMPLE_ID)
 
     async def create(self, world: World, tenant: Tenant, wanted: Mapping[UUID, str]) -> None:
         """Those with these ids in these states; each text of theirs has the tenant's mark."""

@@ -20,7 +20,7 @@ class Request:
         lines = [f"{self.method} {self.target} HTTP/1.1", "host: walls"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.body:
-            lines.append(f"content-length: {len(self.body)}")
+            lines += ["content-type: application/json", f"content-length: {len(self.body)}"]
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
 

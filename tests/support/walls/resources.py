@@ -1,6 +1,5 @@
 """What parameters of paths name, by the names of the parameters."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
@@ -9,6 +8,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from automation_retry.entrypoints.http.endpoint import Endpoint
+from tests.support.walls.examples import body_example, names_in
 from tests.support.walls.executions import Executions
 from tests.support.walls.tenants import Role, Tenant, shared_id
 from tests.support.world import World
@@ -21,6 +21,11 @@ class Kind(Protocol):
 
     @property
     def states(self) -> Sequence[str]: ...
+
+    @property
+    def example(self) -> str:
+        """The id of such a resource in the examples of the route table."""
+        ...
 
     async def create(self, world: World, tenant: Tenant, wanted: Mapping[UUID, str]) -> None:
         """Creates resources with these ids, which may exist in other tenants, in these states."""
@@ -56,21 +61,25 @@ class Target:
         return f"{self.whose.value} {self.state}".strip()
 
 
+EXAMPLE_IDS = {kind.example: name for name, kind in RESOURCES.items()}
+
+
 def parameters(row: Endpoint) -> Sequence[str]:
-    """The names in a row's path.
+    """The resources that a row's path and body name.
 
     Raises:
         LookupError: no kind of resource is known for one of them.
     """
-    names = re.findall(r"{(\w+)(?::\w+)?}", row.path)
-    for name in names:
+    in_path = names_in(row.path)
+    for name in in_path:
         if name not in RESOURCES:
             raise LookupError(
                 f"{row.method} {row.path}: the walls between tenants are not tested for"
                 f" {{{name}}}; add what makes such a resource, in each of its states, to RESOURCES"
                 " in tests/support/walls/resources.py"
             )
-    return names
+    in_body = names_in(body_example(row, EXAMPLE_IDS) or "")
+    return list(dict.fromkeys([*in_path, *in_body]))
 
 
 def own_id(name: str, group: str, state: str) -> UUID:

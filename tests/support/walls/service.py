@@ -15,7 +15,7 @@ from automation_retry.entrypoints.settings import read_settings
 from tests.support.factories import NOON
 from tests.support.walls.calls import SHARED, Call, Matrix, key_of, keyed_group_of, raced_group_of
 from tests.support.walls.executions import PAYLOAD_LIMIT
-from tests.support.walls.keep_alive import Request, Response, send_all
+from tests.support.walls.keep_alive import Response, send_all
 from tests.support.walls.resources import NIL, RESOURCES, foreign_id, own_id, own_targets
 from tests.support.walls.tenants import (
     ACTING,
@@ -69,7 +69,7 @@ class Site:
 
     async def send(self, calls: Iterable[Call]) -> Sequence[Answer]:
         """The answers, in the order of the calls, of which some are sent at the same time."""
-        requests = [Request(call.row.method, call.path, call.headers) for call in calls]
+        requests = [call.request for call in calls]
         address = self.world.client.base_url
         answers = await send_all(
             address.host, address.port or 80, requests, connections=_CONNECTIONS
@@ -120,11 +120,17 @@ class Site:
 
 
 @asynccontextmanager
-async def site(database_url: str, tenants: Sequence[Tenant]) -> AsyncIterator[Site]:
-    """A running service with these tenants; its clock stands still."""
+async def site(
+    database_url: str, tenants: Sequence[Tenant], *, by_tenant: bool = False
+) -> AsyncIterator[Site]:
+    """A running service with these tenants; its clock stands still.
+
+    With `by_tenant`, no statement touches several tenants.
+    """
     variables = {
         "DATABASE_URL": database_url,
         "AUTOMATION_RETRY_RELAY": "false",
+        "AUTOMATION_RETRY_STATEMENTS_BY_TENANT": str(by_tenant).lower(),
         "AUTOMATION_RETRY_PAYLOAD_LIMIT_BYTES": str(PAYLOAD_LIMIT),
     }
     ids = ChosenIds()
