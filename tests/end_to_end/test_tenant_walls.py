@@ -53,9 +53,11 @@ def different(one: Answer, other: Answer) -> str:
 
 def test_what_a_tenant_is_answered_does_not_depend_on_others(walls: Observation) -> None:
     """Status, headers and body are the same without neighbours, and whatever these have."""
-    found = [(seen.call, how) for seen in walls.all if (how := different(seen.alone, seen.beside))]
+    found = shown(
+        (seen.call, how) for seen in walls.all if (how := different(seen.alone, seen.beside))
+    )
 
-    assert not shown(found)
+    assert found == []
 
 
 def test_another_tenants_resource_is_like_a_missing_one(walls: Observation) -> None:
@@ -64,26 +66,26 @@ def test_another_tenants_resource_is_like_a_missing_one(walls: Observation) -> N
         seen.call.place: seen.beside for seen in walls.all if seen.call.target.whose is Whose.NOBODY
     }
     foreign = [seen for seen in walls.all if seen.call.target.whose is Whose.FOREIGN]
-    found = [
+    found = shown(
         (seen.call, how)
         for seen in foreign
         if (how := different(seen.beside, missing[seen.call.place]))
-    ]
+    )
 
     assert foreign
-    assert not shown(found)
+    assert found == []
 
 
 def test_no_answer_tells_a_value_of_another_tenant(walls: Observation) -> None:
     """All ids, texts and payloads of a tenant begin with its mark or contain it."""
-    found = [
+    found = shown(
         (seen.call, tenant.name)
         for seen in walls.all
         for tenant in NEIGHBOURS
         if seen.beside.holds(tenant.mark)
-    ]
+    )
 
-    assert not shown(found)
+    assert found == []
     assert any(seen.beside.holds(ACTING.mark) for seen in walls.all)
 
 
@@ -115,13 +117,13 @@ def test_a_role_without_the_permission_gets_one_answer(walls: Observation) -> No
 
 def test_a_role_with_the_permission_is_never_forbidden(walls: Observation) -> None:
     """Nor unauthorized."""
-    found = [
+    found = shown(
         (seen.call, seen.beside.status)
         for seen in walls.permitted
         if seen.beside.status in (401, 403)
-    ]
+    )
 
-    assert not shown(found)
+    assert found == []
 
 
 def test_whoever_has_no_valid_key_gets_one_answer(walls: Observation) -> None:
@@ -153,53 +155,61 @@ def test_public_routes_need_no_key(walls: Observation) -> None:
 def test_idempotency_keys_of_others_have_no_effect(walls: Observation) -> None:
     """The same keys were used by other roles and tenants: nothing is replayed, all can be used."""
     plain = {(seen.call.place, str(seen.call.target)): seen.beside.status for seen in walls.changes}
-    found = [
+    found = shown(
         (seen.call, seen.beside.status)
         for seen in walls.keyed
         if replayed(seen) or seen.beside.status != plain[seen.call.place, str(seen.call.target)]
-    ]
+    )
 
-    assert not shown(found)
+    assert found == []
 
 
 def test_a_role_gets_its_own_answers_again(walls: Observation) -> None:
     """With the same body, and a header that says so; what was refused is refused again."""
-    found = [
+    found = shown(
         (first.call, again.beside.status)
         for first, again in zip(walls.keyed, walls.replays, strict=True)
         if (first.beside.status, first.beside.body) != (again.beside.status, again.beside.body)
         or replayed(again) is not (first.beside.status == 200)
-    ]
+    )
 
-    assert not shown(found)
+    assert found == []
 
 
 def replayed(seen: Seen) -> bool:
     return any(name.lower() == b"idempotent-replayed" for name, _ in seen.beside.headers)
 
 
+def test_a_tenant_does_not_use_up_the_rate_limit_of_another(walls: Observation) -> None:
+    """Even of a key with the same id."""
+    answers = walls.first_by_neighbours.values()
+
+    assert [answer.tokens for answer in answers] == [119, 119]
+    assert any(seen.beside.tokens == 0 for seen in walls.reads_of_changed)
+
+
 def test_tenants_that_ask_at_the_same_time_do_not_mix(walls: Observation) -> None:
     """The requests share statements. Each tenant sees its own resource, as if it were alone."""
-    found = [
+    found = shown(
         (race.call, different(race.alone, race.together[ACTING]))
         for race in walls.raced
         if race.alone != race.together[ACTING]
-    ]
-    mixed = [
+    )
+    mixed = shown(
         (race.call, tenant.name)
         for race in walls.raced
         for tenant, answer in race.together.items()
         if any(answer.holds(other.mark) for other in race.together if other != tenant)
-    ]
-    statuses = [
+    )
+    statuses = shown(
         (race.call, [answer.status for answer in race.together.values()])
         for race in walls.raced
         if len({answer.status for answer in race.together.values()}) > 1
-    ]
+    )
 
-    assert not shown(found)
-    assert not shown(mixed)
-    assert not shown(statuses)
+    assert found == []
+    assert mixed == []
+    assert statuses == []
 
 
 def test_every_route_is_asked_by_every_role(walls: Observation) -> None:

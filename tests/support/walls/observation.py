@@ -8,7 +8,7 @@ from automation_retry.entrypoints.http.endpoint import Endpoint
 from tests.support.walls.calls import Call
 from tests.support.walls.rows import rows_of
 from tests.support.walls.service import Answer, Site
-from tests.support.walls.tenants import ACTING, NEIGHBOURS, Tenant
+from tests.support.walls.tenants import ACTING, NEIGHBOURS, OPERATOR, Tenant
 
 Rows = Sequence[str]
 
@@ -53,6 +53,8 @@ class Observation:
     neighbours_before: Mapping[str, Rows]
     """What the neighbours had before all of that."""
     neighbours_after: Mapping[str, Rows]
+    first_by_neighbours: Mapping[str, Answer]
+    """The first answer for the key whose id is that of the acting operator's."""
     raced: Sequence[Race]
 
     @property
@@ -81,6 +83,11 @@ async def observed(alone: Site, beside: Site) -> Observation:
     async def neighbours() -> Mapping[str, Rows]:
         return {one.name: await rows_of(beside.world, one) for one in NEIGHBOURS}
 
+    async def first_by_neighbours() -> Mapping[str, Answer]:
+        call = next(one for one in matrix.reads() if one.role is OPERATOR)
+        answers = await beside.send([evolve(call, tenant=one) for one in NEIGHBOURS])
+        return dict(zip((one.name for one in NEIGHBOURS), answers, strict=True))
+
     matrix = alone.matrix
     # The order of the arguments is the order of the requests.
     return Observation(
@@ -97,6 +104,7 @@ async def observed(alone: Site, beside: Site) -> Observation:
         refused_replays=await seen(matrix.refused_replays()),
         reads_of_changed=await seen(matrix.reads_of_changed()),
         neighbours_after=await neighbours(),
+        first_by_neighbours=await first_by_neighbours(),
         raced=await _raced(alone, beside),
     )
 

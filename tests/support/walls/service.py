@@ -1,13 +1,13 @@
 """A service whose answers are looked at to the last byte, and the tenants in it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from attrs import frozen
+from attrs import define, field, frozen
 
+from automation_retry.application.idempotency import LIFETIME
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.http.app import route_table
 from automation_retry.entrypoints.server import listening_socket
@@ -30,7 +30,8 @@ from tests.support.walls.tenants import (
 from tests.support.world import World, serving
 
 _CONNECTIONS = 16
-_UNPREDICTABLE = (b"date", b"x-ratelimit-remaining")
+_TOKENS = b"x-ratelimit-remaining"
+_UNPREDICTABLE = (b"date", _TOKENS)
 """Headers with another value for any two requests, whoever else there is."""
 _SHIFTS = {ACTING: 0, LOWER: 3, UPPER: 7}
 """How far the state of each tenant's resource of one id is from that of the acting tenant's."""
@@ -41,6 +42,8 @@ class Answer:
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    tokens: int | None = field(eq=False)
+    """What is left of the rate limit."""
 
     @classmethod
     def of(cls, response: Response) -> "Answer":
@@ -48,11 +51,22 @@ class Answer:
             (name, b"" if name.lower() in _UNPREDICTABLE else value)
             for name, value in response.headers
         ]
-        return cls(response.status, headers, response.body)
+        tokens = [value for name, value in response.headers if name.lower() == _TOKENS]
+        return cls(response.status, headers, response.body, int(tokens[0]) if tokens else None)
 
     def holds(self, text: str) -> bool:
         parts = [self.body, *(value for _, value in self.headers)]
         return any(text.encode() in part for part in parts)
+
+
+@define
+class Clock:
+    """Stands still, unless it is set."""
+
+    now: datetime = NOON + timedelta(hours=2)
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 @frozen
@@ -61,6 +75,7 @@ class Site:
 
     world: World
     ids: ChosenIds
+    clock: Clock
     tenants: Sequence[Tenant]
 
     @property
@@ -88,7 +103,12 @@ class Site:
         answered = () if tenant is ACTING else tuple(self._answered(tenant, name))
         failing = {resource_id: kind.states[0] for _, resource_id, _ in answered}
         await kind.create(self.world, tenant, {**self._wanted(tenant, name), **failing})
-        await asyncio.gather(*(kind.keep_answer(self.world, tenant, *one) for one in answered))
+        now = self.clock.now
+        for number, one in enumerate(answered):
+            # Some of them have expired, which lookups of the same key by others must not remove.
+            self.clock.now = now - (number % 2) * 2 * LIFETIME
+            await kind.keep_answer(self.world, tenant, *one)
+        self.clock.now = now
 
     def _wanted(self, tenant: Tenant, name: str) -> Mapping[UUID, str]:
         """The states of a tenant's resources of one kind, by their ids."""
@@ -130,15 +150,15 @@ async def site(
     variables = {
         "DATABASE_URL": database_url,
         "AUTOMATION_RETRY_RELAY": "false",
+        # `/readyz` warns of old messages, whoever's they are.
+        "AUTOMATION_RETRY_DELIVERY_WARNING_S": str(10 * 86400),
         "AUTOMATION_RETRY_STATEMENTS_BY_TENANT": str(by_tenant).lower(),
         "AUTOMATION_RETRY_PAYLOAD_LIMIT_BYTES": str(PAYLOAD_LIMIT),
     }
-    ids = ChosenIds()
-    container = Container(
-        settings=read_settings(variables), clock=lambda: NOON + timedelta(hours=2), new_id=ids
-    )
+    ids, clock = ChosenIds(), Clock()
+    container = Container(settings=read_settings(variables), clock=clock, new_id=ids)
     with listening_socket("127.0.0.1", 0) as listening:
         async with serving(container, listening) as client:
-            one = Site(World(container=container, client=client), ids, tenants)
+            one = Site(World(container=container, client=client), ids, clock, tenants)
             await one.populate()
             yield one
