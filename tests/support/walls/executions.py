@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 from attrs import evolve, field, frozen
 
+from automation_retry.application.idempotency import IdempotencyKey
 from automation_retry.domain import (
     Execution,
     ExecutionLog,
@@ -15,12 +17,13 @@ from automation_retry.domain import (
     Json,
     LogEntry,
     LogLevel,
+    Principal,
 )
 from automation_retry.domain.execution_status import UnknownStatus, status_of
 from automation_retry.domain.validators import MAX_RETRY_COUNT
 from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
 from tests.support.factories import a_principal, a_retry_write, an_execution
-from tests.support.walls.tenants import Role, Tenant
+from tests.support.walls.tenants import Tenant
 from tests.support.world import World
 
 PAYLOAD_LIMIT = 100_000
@@ -65,6 +68,16 @@ STATES: Mapping[str, State] = {
 }
 
 
+@frozen(kw_only=True)
+class Answered:
+    """A request that was answered, and whose answer is kept for its idempotency key."""
+
+    principal: Principal
+    resource_id: UUID
+    key: str
+    at: datetime
+
+
 @frozen
 class Executions:
     """How to create executions; their ids may exist in other tenants."""
@@ -88,12 +101,19 @@ class Executions:
             if one.set_back:
                 await _overwrite(world, evolve(one.after(one.attempts), retry_count=0))
 
-    async def keep_answer(
-        self, world: World, tenant: Tenant, role: Role, execution_id: UUID, key: str
-    ) -> None:
-        """Retries an execution that failed under an idempotency key of the role's API key."""
-        retry = world.container.retry_execution()
-        await retry(role.principal(tenant), execution_id, idempotency_key=key)
+    async def keep_answers(self, world: World, answers: Sequence[Answered]) -> None:
+        """Retries failed executions; no message says so."""
+        async with world.storage.new_unit_of_work() as work:
+            for one in answers:
+                tenant = one.principal.tenant
+                failed = await world.storage.executions.get(tenant, one.resource_id)
+                work.record(
+                    failed.retry(at=one.at, by=one.principal),
+                    IdempotencyKey.of(one.principal, one.key),
+                )
+            if answers:
+                outcome = await work.commit()
+                assert not outcome.lost
 
 
 @frozen

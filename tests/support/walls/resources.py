@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from automation_retry.entrypoints.http.endpoint import Endpoint
 from tests.support.walls.examples import body_example, names_in
-from tests.support.walls.executions import Executions
-from tests.support.walls.tenants import Role, Tenant, shared_id
+from tests.support.walls.executions import Answered, Executions
+from tests.support.walls.tenants import Tenant, shared_id
 from tests.support.world import World
 
 NIL = UUID(int=0)
@@ -31,10 +31,8 @@ class Kind(Protocol):
         """Creates resources with these ids, which may exist in other tenants, in these states."""
         ...
 
-    async def keep_answer(
-        self, world: World, tenant: Tenant, role: Role, resource_id: UUID, key: str
-    ) -> None:
-        """Changes a resource that is in the first state, under an idempotency key of the role."""
+    async def keep_answers(self, world: World, answers: Sequence[Answered]) -> None:
+        """Changes resources that are in the first state, as these requests would have."""
         ...
 
 

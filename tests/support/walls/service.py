@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from automation_retry.application.idempotency import LIFETIME
 from automation_retry.entrypoints.container import Container
@@ -14,7 +14,7 @@ from automation_retry.entrypoints.server import listening_socket
 from automation_retry.entrypoints.settings import read_settings
 from tests.support.factories import NOON
 from tests.support.walls.calls import SHARED, Call, Matrix, key_of, keyed_group_of, raced_group_of
-from tests.support.walls.executions import PAYLOAD_LIMIT
+from tests.support.walls.executions import PAYLOAD_LIMIT, Answered
 from tests.support.walls.keep_alive import Response, send_all
 from tests.support.walls.resources import NIL, RESOURCES, foreign_id, own_id, own_targets
 from tests.support.walls.tenants import (
@@ -22,7 +22,6 @@ from tests.support.walls.tenants import (
     LOWER,
     UPPER,
     ChosenIds,
-    Role,
     Tenant,
     add_identities,
     shared_id,
@@ -31,6 +30,7 @@ from tests.support.world import World, serving
 
 _CONNECTIONS = 16
 _TOKENS = b"x-ratelimit-remaining"
+_NOW = NOON + timedelta(hours=2)
 _UNPREDICTABLE = (b"date", _TOKENS)
 """Headers with another value for any two requests, whoever else there is."""
 _SHIFTS = {ACTING: 0, LOWER: 3, UPPER: 7}
@@ -40,17 +40,17 @@ _SHIFTS = {ACTING: 0, LOWER: 3, UPPER: 7}
 @frozen
 class Answer:
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     tokens: int | None = field(eq=False)
     """What is left of the rate limit."""
 
     @classmethod
     def of(cls, response: Response) -> "Answer":
-        headers = [
+        headers = tuple(
             (name, b"" if name.lower() in _UNPREDICTABLE else value)
             for name, value in response.headers
-        ]
+        )
         tokens = [value for name, value in response.headers if name.lower() == _TOKENS]
         return cls(response.status, headers, response.body, int(tokens[0]) if tokens else None)
 
@@ -59,23 +59,12 @@ class Answer:
         return any(text.encode() in part for part in parts)
 
 
-@define
-class Clock:
-    """Stands still, unless it is set."""
-
-    now: datetime = NOON + timedelta(hours=2)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @frozen
 class Site:
     """One service and the tenants in it."""
 
     world: World
     ids: ChosenIds
-    clock: Clock
     tenants: Sequence[Tenant]
 
     @property
@@ -100,15 +89,10 @@ class Site:
 
     async def _add_resources(self, tenant: Tenant, name: str) -> None:
         kind = RESOURCES[name]
-        answered = () if tenant is ACTING else tuple(self._answered(tenant, name))
-        failing = {resource_id: kind.states[0] for _, resource_id, _ in answered}
+        answered = () if tenant is ACTING else list(self._answered(tenant, name))
+        failing = {one.resource_id: kind.states[0] for one in answered}
         await kind.create(self.world, tenant, {**self._wanted(tenant, name), **failing})
-        now = self.clock.now
-        for number, one in enumerate(answered):
-            # Some of them have expired, which lookups of the same key by others must not remove.
-            self.clock.now = now - (number % 2) * 2 * LIFETIME
-            await kind.keep_answer(self.world, tenant, *one)
-        self.clock.now = now
+        await kind.keep_answers(self.world, answered)
 
     def _wanted(self, tenant: Tenant, name: str) -> Mapping[UUID, str]:
         """The states of a tenant's resources of one kind, by their ids."""
@@ -126,17 +110,23 @@ class Site:
             wanted[NIL] = states[0]
         return wanted
 
-    def _answered(self, neighbour: Tenant, name: str) -> Iterator[tuple[Role, UUID, str]]:
-        """For which answers a neighbour's callers have used the idempotency keys to come.
+    def _answered(self, neighbour: Tenant, name: str) -> Iterator[Answered]:
+        """Those that a neighbour's callers had under the idempotency keys to come.
 
-        One neighbour for the same ids, the other one for others.
+        One neighbour for the same ids, the other one for others. Half of them have expired: who
+        looks for its own must not remove them.
         """
         for row, role in self.matrix.changing:
-            for target in own_targets(row, keyed_group_of(row, role)):
+            for number, target in enumerate(own_targets(row, keyed_group_of(row, role))):
                 if name in target.values:
                     key = key_of(row, target)
                     other = shared_id(f"answered {name} {role.name} {key}")
-                    yield role, UUID(target.values[name]) if neighbour is LOWER else other, key
+                    yield Answered(
+                        principal=role.principal(neighbour),
+                        resource_id=UUID(target.values[name]) if neighbour is LOWER else other,
+                        key=key,
+                        at=_NOW - (number % 2) * 2 * LIFETIME,
+                    )
 
 
 @asynccontextmanager
@@ -150,15 +140,13 @@ async def site(
     variables = {
         "DATABASE_URL": database_url,
         "AUTOMATION_RETRY_RELAY": "false",
-        # `/readyz` warns of old messages, whoever's they are.
-        "AUTOMATION_RETRY_DELIVERY_WARNING_S": str(10 * 86400),
         "AUTOMATION_RETRY_STATEMENTS_BY_TENANT": str(by_tenant).lower(),
         "AUTOMATION_RETRY_PAYLOAD_LIMIT_BYTES": str(PAYLOAD_LIMIT),
     }
-    ids, clock = ChosenIds(), Clock()
-    container = Container(settings=read_settings(variables), clock=clock, new_id=ids)
+    ids = ChosenIds()
+    container = Container(settings=read_settings(variables), clock=lambda: _NOW, new_id=ids)
     with listening_socket("127.0.0.1", 0) as listening:
         async with serving(container, listening) as client:
-            one = Site(World(container=container, client=client), ids, clock, tenants)
+            one = Site(World(container=container, client=client), ids, tenants)
             await one.populate()
             yield one
