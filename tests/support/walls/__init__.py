@@ -1,1 +1,1 @@
-"""Requests of every role to every route, beside other tenants and without them."""
+"""Requests of every role to every route, in a service with other tenants and in one without."""

@@ -1,6 +1,7 @@
 """What the acting tenant is answered alone and beside its neighbours, and what became of these."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from attrs import evolve, frozen
 
@@ -110,10 +111,14 @@ async def observed(alone: Site, beside: Site) -> Observation:
 
 
 async def _raced(alone: Site, beside: Site) -> Sequence[Race]:
-    calls = list(alone.matrix.raced())
-    by_all = [evolve(call, tenant=tenant) for call in calls for tenant in beside.tenants]
-    answers = iter(await beside.send(by_all))
-    return [
-        Race(call, answer, {tenant: next(answers) for tenant in beside.tenants})
-        for call, answer in zip(calls, await alone.send(calls), strict=True)
-    ]
+    """Route by route, so that a list does not show the changes of another route."""
+    races: list[Race] = []
+    for _, group in groupby(alone.matrix.raced(), lambda call: call.place):
+        calls = list(group)
+        by_all = [evolve(call, tenant=tenant) for call in calls for tenant in beside.tenants]
+        answers = iter(await beside.send(by_all))
+        races += [
+            Race(call, answer, {tenant: next(answers) for tenant in beside.tenants})
+            for call, answer in zip(calls, await alone.send(calls), strict=True)
+        ]
+    return races

@@ -1,4 +1,4 @@
-"""What parameters of paths name, by the names of the parameters."""
+"""The resources that paths and bodies name, by the names of their parameters."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum

@@ -1,6 +1,6 @@
 """Everything that a storage holds of a tenant, whatever its tables are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -54,7 +54,7 @@ def _items(part: Any, tenant: str, *, last_used_at: bool) -> Iterator[str]:
             yield from _entries(name, value, tenant, last_used_at=last_used_at)
         elif attrs.has(type(value)):
             yield from _items(value, tenant, last_used_at=last_used_at)
-        else:
+        elif isinstance(value, Collection) and not isinstance(value, str):
             yield from (_shortened(name, text) for one in value if tenant in (text := _text(one)))
 
 
