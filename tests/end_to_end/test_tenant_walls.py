@@ -209,6 +209,18 @@ def test_tenants_that_ask_at_the_same_time_do_not_mix(walls: Observation) -> Non
     assert statuses == []
 
 
+def test_no_retry_sends_a_message_of_another_tenant(walls: Observation) -> None:
+    """Nor one twice: the tenant's jobs and events are those that it sends without neighbours."""
+    mine = {
+        name: [message for message in messages if message[1] == ACTING.id]
+        for name, messages in walls.messages.items()
+    }
+
+    assert mine["alone"]
+    assert sorted(map(str, mine["beside"])) == sorted(map(str, mine["alone"]))
+    assert len(walls.messages["beside"]) == len(set(walls.messages["beside"]))
+
+
 def test_every_route_is_asked_by_every_role(walls: Observation) -> None:
     """And succeeds for something that the caller has, if it may."""
     asked = {(seen.call.row.method, seen.call.row.path, seen.call.role) for seen in walls.all}

@@ -23,6 +23,7 @@ from tests.support.walls.tenants import (
 SHARED = "shared"
 """The resources that no request changes."""
 _SAFE = ("GET", "HEAD")
+_RACES = 4
 
 
 @frozen(kw_only=True)
@@ -77,9 +78,12 @@ def keyed_group_of(row: Endpoint, role: Role) -> str:
     return f"{group_of(row, role)}, keyed"
 
 
-def raced_group_of(row: Endpoint) -> str:
-    """Those for which all tenants call one route at the same time."""
-    return f"{row.method} {row.path}, raced"
+def raced_groups_of(row: Endpoint) -> Sequence[str]:
+    """Those for which all tenants call one route at the same time.
+
+    Several, since not all requests that could share a statement do.
+    """
+    return [f"{row.method} {row.path}, raced {number}" for number in range(_RACES)]
 
 
 def key_of(row: Endpoint, target: Target) -> str:
@@ -166,9 +170,10 @@ class Matrix:
         """What each tenant sends while the others send the same."""
         for row in self.protected:
             query = next(queries(row))
-            for target in own_targets(row, raced_group_of(row)):
-                key = key_of(row, target)
-                yield Call(row=row, role=RACER, target=target, query=query, idempotency_key=key)
+            for group in raced_groups_of(row):
+                for target in own_targets(row, group):
+                    key = f"{key_of(row, target)} of {group}"
+                    yield Call(row=row, role=RACER, target=target, query=query, idempotency_key=key)
 
 
 def _calls(row: Endpoint, role: Role, group: str) -> Iterator[Call]:

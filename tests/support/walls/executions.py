@@ -23,7 +23,7 @@ from automation_retry.domain.execution_status import UnknownStatus, status_of
 from automation_retry.domain.validators import MAX_RETRY_COUNT
 from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
 from tests.support.factories import a_principal, a_retry_write, an_execution
-from tests.support.walls.tenants import Tenant
+from tests.support.walls.tenants import Tenant, shared_id
 from tests.support.world import World
 
 PAYLOAD_LIMIT = 100_000
@@ -163,7 +163,7 @@ def _execution(tenant: Tenant, execution_id: UUID, state: State) -> Execution:
     return an_execution(
         tenant=tenant.id,
         execution_id=execution_id,
-        automation_rule_id=tenant.own_id(f"rule of {execution_id}"),
+        automation_rule_id=shared_id(f"rule of {execution_id}"),
         **values | {**state.changes},
     )
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from uuid import UUID
 
 from attrs import evolve, frozen
 
+from automation_retry.application import MessageKind
 from automation_retry.entrypoints.http.endpoint import Endpoint
 from tests.support.walls.calls import Call
 from tests.support.walls.rows import rows_of
@@ -12,6 +14,8 @@ from tests.support.walls.service import Answer, Site
 from tests.support.walls.tenants import ACTING, NEIGHBOURS, OPERATOR, Tenant
 
 Rows = Sequence[str]
+Message = tuple[MessageKind, UUID, UUID, int]
+"""Its kind, tenant, execution and attempt."""
 
 
 @frozen(repr=False)
@@ -57,6 +61,8 @@ class Observation:
     first_by_neighbours: Mapping[str, Answer]
     """The first answer for the key whose id is that of the acting operator's."""
     raced: Sequence[Race]
+    messages: Mapping[str, Sequence[Message]]
+    """All jobs and events in the end, in each service."""
 
     @property
     def permitted(self) -> Sequence[Seen]:
@@ -107,6 +113,7 @@ async def observed(alone: Site, beside: Site) -> Observation:
         neighbours_after=await neighbours(),
         first_by_neighbours=await first_by_neighbours(),
         raced=await _raced(alone, beside),
+        messages={"alone": await _messages(alone), "beside": await _messages(beside)},
     )
 
 
@@ -122,3 +129,11 @@ async def _raced(alone: Site, beside: Site) -> Sequence[Race]:
             for call, answer in zip(calls, await alone.send(calls), strict=True)
         ]
     return races
+
+
+async def _messages(one: Site) -> Sequence[Message]:
+    return [
+        (kind, sent.retried.tenant, sent.retried.execution_id, sent.retried.attempt)
+        for kind in MessageKind
+        for sent in await one.world.sent(kind)
+    ]

@@ -13,7 +13,7 @@ from automation_retry.entrypoints.http.app import route_table
 from automation_retry.entrypoints.server import listening_socket
 from automation_retry.entrypoints.settings import read_settings
 from tests.support.factories import NOON
-from tests.support.walls.calls import SHARED, Call, Matrix, key_of, keyed_group_of, raced_group_of
+from tests.support.walls.calls import SHARED, Call, Matrix, key_of, keyed_group_of, raced_groups_of
 from tests.support.walls.executions import PAYLOAD_LIMIT, Answered
 from tests.support.walls.keep_alive import Response, send_all
 from tests.support.walls.resources import NIL, RESOURCES, foreign_id, own_id, own_targets
@@ -103,8 +103,8 @@ class Site:
             for index, state in enumerate(states)
         }
         for row in self.matrix.protected:
-            group = raced_group_of(row)
-            wanted.update({own_id(name, group, state): state for state in states})
+            for group in raced_groups_of(row):
+                wanted.update({own_id(name, group, state): state for state in states})
         if tenant is not ACTING:
             wanted.update({foreign_id(name, state): state for state in states})
             wanted[NIL] = states[0]

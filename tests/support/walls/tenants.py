@@ -88,10 +88,11 @@ NO_KEY = Role(name="no key", admitted=False)
 UNKNOWN = Role(name="unknown key", admitted=False)
 REVOKED = Role(name="revoked key", admitted=False)
 INACTIVE = Role(name="inactive user", admitted=False)
+# The first two in this order: so the id of one's permission is that of the other's in neighbours.
 ROLES = (
-    Role(name="no permission", permissions=_of()),
     Role(name="reader", permissions=_of("read")),
     Role(name="executor", permissions=_of("execute")),
+    Role(name="no permission", permissions=_of()),
     OPERATOR,
     Role(name="limited key", usage_limit=1_000_000),
     NO_KEY,
