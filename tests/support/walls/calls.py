@@ -167,11 +167,15 @@ class Matrix:
                     yield Call(row=row, role=OPERATOR, target=target, query=query)
 
     def raced(self) -> Iterator[Call]:
-        """What each tenant sends while the others send the same."""
+        """What each tenant sends while the others send the same; the same states together.
+
+        What is large shares statements only with what is large.
+        """
         for row in self.protected:
             query = next(queries(row))
-            for group in raced_groups_of(row):
-                for target in own_targets(row, group):
+            groups = raced_groups_of(row)
+            for targets in zip(*(own_targets(row, group) for group in groups), strict=True):
+                for group, target in zip(groups, targets, strict=True):
                     key = f"{key_of(row, target)} of {group}"
                     yield Call(row=row, role=RACER, target=target, query=query, idempotency_key=key)
 
