@@ -23,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=DATABASES[0],
         help="PostgreSQL 18 from its wheel, 15 from Debian's package, or 18 behind pgbouncer.",
     )
+    parser.addoption(
+        "--fuzz-seed",
+        default="14",
+        help="The seed of the requests that Schemathesis makes: a number, or random for new ones.",
+    )
 
 
 @contextmanager

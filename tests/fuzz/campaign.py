@@ -1,7 +1,6 @@
 """One run of Schemathesis against a service of its own, and what came of it."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -9,52 +8,67 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import httpx
 from attrs import frozen
 
 from tests.fuzz.population import PAYLOAD_LIMIT_BYTES, Population
 from tests.support.command import COMMAND, ROOT, environment
 
-_HERE = Path(__file__).parent
-_PATIENCE_S = 30
-_FUZZ_WITHIN_S = 500
+FOLDER: Final = "FUZZ_FOLDER"
+"""The environment variable with the folder of the population, its keys and the answers."""
+ANSWERS: Final = "answers.jsonl"
+
+_CONFIGURATION: Final = Path(__file__).parent / "schemathesis.toml"
+_START_WITHIN_S: Final = 30
+_FUZZ_WITHIN_S: Final = 900
 
 
-@frozen
+@frozen(kw_only=True)
 class Service:
-    """`automation-retry serve`, its address, and where it writes its log."""
+    """A running `automation-retry serve`."""
 
     url: str
     log: Path
 
 
 @frozen(kw_only=True)
-class Result:
-    """What Schemathesis reports and printed, each answer that it got, and the service's log."""
+class Campaign:
+    """What Schemathesis reported and printed, what it was answered, and what the service logged."""
 
+    document: Mapping[str, Any]
+    """The OpenAPI document that the service answered."""
     report: Mapping[str, Any]
     printed: str
     answers: Sequence[Mapping[str, Any]]
-    log: str
+    """As tests/fuzz/hooks.py records them."""
+    log: Sequence[Mapping[str, Any]]
 
     def statuses(self) -> Mapping[str, Counter[int]]:
-        """How often each operation answered with each status, to its own method."""
+        """How often each operation, as `GET /healthz`, answered with each status."""
         counts: dict[str, Counter[int]] = {}
         for answer in self.answers:
             counts.setdefault(answer["operation"], Counter())[answer["status"]] += 1
         return counts
 
+    def retries(self) -> int:
+        """How many answers say that an execution was retried now, not before."""
+        return sum(
+            answer["method"] == "POST" and answer["status"] == 200 and not answer["replayed"]
+            for answer in self.answers
+        )
+
 
 @contextmanager
 def serving(database_url: str, folder: Path) -> Iterator[Service]:
-    """The service as shipped, in a process of its own."""
+    """The service as shipped, in a process of its own, which logs to a file in `folder`."""
     log = folder / "service.log"
     variables = {
         "DATABASE_URL": database_url,
         "AUTOMATION_RETRY_PAYLOAD_LIMIT_BYTES": str(PAYLOAD_LIMIT_BYTES),
     }
-    with log.open("w") as output:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [COMMAND, "serve", "--port", "0"],
             cwd=ROOT,
@@ -63,20 +77,75 @@ def serving(database_url: str, folder: Path) -> Iterator[Service]:
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Service(_address(process, log), log)
+        yield Service(url=_address(process, log), log=log)
     finally:
         process.terminate()
-        process.wait(_PATIENCE_S)
+        process.wait(60)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _START_WITHIN_S
     while True:
-        text = log.read_text()
-        for line in text.splitlines():
-            if '"event": "serving"' in line or '"serving"' in line:
-                found: str = json.loads(line)["address"]
-                return found
-        assert process.poll() is None, text
-        assert time.monotonic() < deadline, text
+        for line in lines_of(log):
+            if line["event"] == "serving":
+                return str(line["address"])
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    """The complete lines of a file of JSON lines."""
+    return [
+        json.loads(line)
+        for line in file.read_bytes().splitlines(keepends=True)
+        if line[-1:] == b"\n"
+    ]
+
+
+def fuzz(service: Service, population: Population, folder: Path, seed: str) -> Campaign:
+    """Runs all phases and all checks, with data that is valid and data that is not."""
+    population.write(folder)
+    keys = {"operator": population.operator, "stranger": population.stranger}
+    (folder / "keys.json").write_text(
+        json.dumps(
+            {
+                "auth": [
+                    {"name": name, "fixedHeaders": [{"name": "x-api-key", "value": key}]}
+                    for name, key in keys.items()
+                ]
+            }
+        )
+    )
+    report = folder / "report.json"
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        f"--config-file={_CONFIGURATION}",
+        "run",
+        f"{service.url}/openapi.json",
+        f"--url={service.url}",
+        "--checks=all",
+        "--mode=all",
+        "--phases=examples,coverage,fuzzing,stateful",
+        f"--seed={seed}",
+        "--no-color",
+        f"--report-json-path={report}",
+    ]
+    ran = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment({FOLDER: str(folder), "PYTHONPATH": str(ROOT)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_FUZZ_WITHIN_S,
+        check=False,
+    )
+    assert report.exists(), ran.stdout
+    return Campaign(
+        document=httpx.get(f"{service.url}/openapi.json").raise_for_status().json(),
+        report=json.loads(report.read_text()),
+        printed=ran.stdout,
+        answers=lines_of(folder / ANSWERS),
+        log=lines_of(service.log),
+    )

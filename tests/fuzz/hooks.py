@@ -13,11 +13,8 @@ from uuid import UUID, uuid4
 import schemathesis
 
 from automation_retry.domain import is_uuid
+from tests.fuzz.campaign import ANSWERS, FOLDER
 from tests.fuzz.population import Population
-
-FOLDER = "AUTOMATION_RETRY_FUZZ"
-"""The environment variable with the folder of the population and of the record."""
-RECORD = "answers.jsonl"
 
 _KEY = "x-api-key"
 _TENANT = "x-tenant-id"
@@ -36,7 +33,7 @@ class _Aim:
         self._replayable: tuple[str, str] | None = None
         """The execution and the idempotency key of the last retry that had one."""
 
-    def change(self, case: schemathesis.Case) -> None:
+    def change(self, case: schemathesis.Case[Any]) -> None:
         """Gives a request with a valid id an execution that exists, and its key a tenant.
 
         An id that exists comes from an earlier answer and stays; one of five valid others stays.
@@ -59,7 +56,7 @@ class _Aim:
             case.headers[_KEY] = self._population.reader
         if known or turn % 5 == 0:
             return
-        if turn % 5 == 1:
+        if turn % 5 == 3:
             case.path_parameters["execution_id"] = self._others[turn // 5 % len(self._others)]
         elif turn % 5 == 2 and case.method == "POST" and self._replayable and not stateful:
             case.path_parameters["execution_id"], case.headers[_IDEMPOTENCY_KEY] = self._replayable
@@ -68,7 +65,7 @@ class _Aim:
         else:
             case.path_parameters["execution_id"] = next(self._failed)
 
-    def retried(self, case: schemathesis.Case) -> None:
+    def retried(self, case: schemathesis.Case[Any]) -> None:
         key = case.headers.get(_IDEMPOTENCY_KEY)
         if key is not None:
             self._replayable = (str(case.path_parameters["execution_id"]), key)
@@ -84,11 +81,11 @@ def _is_idempotency_key(text: str) -> bool:
 
 _folder = Path(os.environ[FOLDER])
 _aim = _Aim(Population.read(_folder))
-_record = (_folder / RECORD).open("a", buffering=1)
+_record = (_folder / ANSWERS).open("a", buffering=1)
 
 
 @schemathesis.hook
-def before_call(_: schemathesis.HookContext, case: schemathesis.Case, kwargs: Any) -> None:
+def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: Any) -> None:
     """In every phase: hooks on generated values do not see those of the coverage phase."""
     del kwargs
     _aim.change(case)
@@ -96,7 +93,7 @@ def before_call(_: schemathesis.HookContext, case: schemathesis.Case, kwargs: An
 
 @schemathesis.hook
 def after_call(
-    _: schemathesis.HookContext, case: schemathesis.Case, response: schemathesis.Response
+    _: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> None:
     """Records the answer."""
     replayed = "idempotent-replayed" in response.headers
@@ -115,7 +112,7 @@ def after_call(
 
 @schemathesis.check
 def valid_request_not_called_invalid(
-    _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+    _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
     """Where `positive_data_acceptance` accepts a 400, which depends on the execution's state."""
     positive = case.meta is not None and case.meta.generation.mode.is_positive

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, LiteralString, Self
+from typing import LiteralString, Self
 from uuid import UUID, uuid4
 
 import psycopg
 from attrs import asdict, frozen
 
 from automation_retry.application.ports import Directory
-from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission
+from automation_retry.domain import AUTOMATION_READ, Permission
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.lifecycle import opened
 from automation_retry.entrypoints.settings import read_settings
