@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 from attrs import frozen
@@ -21,6 +21,9 @@ FOLDER: Final = "FUZZ_FOLDER"
 ANSWERS: Final = "answers.jsonl"
 
 _CONFIGURATION: Final = Path(__file__).parent / "schemathesis.toml"
+_RUNS: Final = {"requests": "examples,coverage,fuzzing", "scenarios": "stateful"}
+_REPORT: Final = "report.json"
+_PRINTED: Final = "printed.txt"
 _START_WITHIN_S: Final = 30
 _FUZZ_WITHIN_S: Final = 900
 
@@ -34,22 +37,36 @@ class Service:
 
 
 @frozen(kw_only=True)
-class Campaign:
-    """What Schemathesis reported and printed, what it was answered, and what the service logged."""
+class Run:
+    """One process of Schemathesis: what it reported and printed, and the answers that it got."""
 
-    document: Mapping[str, Any]
-    """The OpenAPI document that the service answered."""
     report: Mapping[str, Any]
     printed: str
     answers: Sequence[Mapping[str, Any]]
     """As tests/fuzz/hooks.py records them."""
+
+
+@frozen(kw_only=True)
+class Campaign:
+    """The runs, the OpenAPI document that they were about, and what the service logged."""
+
+    document: Mapping[str, Any]
+    runs: Sequence[Run]
     log: Sequence[Mapping[str, Any]]
 
-    def statuses(self) -> Mapping[str, Counter[int]]:
-        """How often each operation, as `GET /healthz`, answered with each status."""
-        counts: dict[str, Counter[int]] = {}
+    @property
+    def answers(self) -> Sequence[Mapping[str, Any]]:
+        return [answer for run in self.runs for answer in run.answers]
+
+    @property
+    def printed(self) -> str:
+        return "\n".join(run.printed for run in self.runs)
+
+    def counts(self, field: str) -> Mapping[str, Counter[Any]]:
+        """How often each operation, as `GET /healthz`, was answered with each value of a field."""
+        counts: dict[str, Counter[Any]] = defaultdict(Counter)
         for answer in self.answers:
-            counts.setdefault(answer["operation"], Counter())[answer["status"]] += 1
+            counts[answer["operation"]][answer[field]] += 1
         return counts
 
     def retries(self) -> int:
@@ -104,48 +121,73 @@ def lines_of(file: Path) -> list[dict[str, Any]]:
 
 
 def fuzz(service: Service, population: Population, folder: Path, seed: str) -> Campaign:
-    """Runs all phases and all checks, with data that is valid and data that is not."""
-    population.write(folder)
-    keys = {"operator": population.operator, "stranger": population.stranger}
-    (folder / "keys.json").write_text(
-        json.dumps(
-            {
-                "auth": [
-                    {"name": name, "fixedHeaders": [{"name": "x-api-key", "value": key}]}
-                    for name, key in keys.items()
-                ]
-            }
-        )
-    )
-    report = folder / "report.json"
-    command = [
-        str(Path(sys.executable).parent / "schemathesis"),
-        f"--config-file={_CONFIGURATION}",
-        "run",
-        f"{service.url}/openapi.json",
-        f"--url={service.url}",
-        "--checks=all",
-        "--mode=all",
-        "--phases=examples,coverage,fuzzing,stateful",
-        f"--seed={seed}",
-        "--no-color",
-        f"--report-json-path={report}",
+    """Runs all phases and all checks, with data that is valid and data that is not.
+
+    Two processes at once, each with failed executions of its own.
+    """
+    runs = [
+        _Process.start(service, part, folder / name, phases, seed)
+        for (name, phases), part in zip(_RUNS.items(), population.parts(len(_RUNS)), strict=True)
     ]
-    ran = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment({FOLDER: str(folder), "PYTHONPATH": str(ROOT)}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_FUZZ_WITHIN_S,
-        check=False,
-    )
-    assert report.exists(), ran.stdout
     return Campaign(
+        runs=[run.result() for run in runs],
         document=httpx.get(f"{service.url}/openapi.json").raise_for_status().json(),
-        report=json.loads(report.read_text()),
-        printed=ran.stdout,
-        answers=lines_of(folder / ANSWERS),
         log=lines_of(service.log),
     )
+
+
+@frozen
+class _Process:
+    process: subprocess.Popen[str]
+    folder: Path
+
+    @classmethod
+    def start(
+        cls, service: Service, population: Population, folder: Path, phases: str, seed: str
+    ) -> Self:
+        folder.mkdir()
+        population.write(folder)
+        keys = {"operator": population.operator, "stranger": population.stranger}
+        users = [
+            {"name": name, "fixedHeaders": [{"name": "x-api-key", "value": key}]}
+            for name, key in keys.items()
+        ]
+        (folder / "keys.json").write_text(json.dumps({"auth": users}))
+        command = [
+            str(Path(sys.executable).parent / "schemathesis"),
+            f"--config-file={_CONFIGURATION}",
+            "run",
+            f"{service.url}/openapi.json",
+            f"--url={service.url}",
+            "--checks=all",
+            "--mode=all",
+            f"--phases={phases}",
+            f"--seed={seed}",
+            "--no-color",
+            f"--report-json-path={folder / _REPORT}",
+        ]
+        with (folder / _PRINTED).open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment({FOLDER: str(folder), "PYTHONPATH": str(ROOT)}),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        return cls(process, folder)
+
+    def result(self) -> Run:
+        """Waits for its end."""
+        try:
+            self.process.wait(_FUZZ_WITHIN_S)
+        finally:
+            self.process.kill()
+        printed = (self.folder / _PRINTED).read_text()
+        report = self.folder / _REPORT
+        assert report.exists(), printed
+        return Run(
+            report=json.loads(report.read_text()),
+            printed=printed,
+            answers=lines_of(self.folder / ANSWERS),
+        )

@@ -7,7 +7,7 @@ from typing import LiteralString, Self
 from uuid import UUID, uuid4
 
 import psycopg
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from automation_retry.application.ports import Directory
 from automation_retry.domain import AUTOMATION_READ, Permission
@@ -77,6 +77,10 @@ class Population:
     """Ids of failed executions."""
     others: Sequence[str]
     """Ids of executions that cannot be retried, and of failed ones of the other tenant."""
+
+    def parts(self, number: int) -> Sequence[Self]:
+        """The same, each with other failed executions."""
+        return [evolve(self, failed=self.failed[first::number]) for first in range(number)]
 
     def write(self, folder: Path) -> None:
         (folder / _FILE).write_text(json.dumps(asdict(self)))
