@@ -20,9 +20,23 @@ _KEY = "x-api-key"
 _TENANT = "x-tenant-id"
 _IDEMPOTENCY_KEY = "Idempotency-Key"
 
+# Schemathesis sends ASCII only, and no headers but those that the document has.
+_ODD_HEADERS = (
+    ("x-request-id", "Z\xfcrich \xff"),
+    ("x-request-id", "x" * 4000),
+    ("X-Forwarded-For", "\xe9, ::1, not an address%"),
+    ("X-Forwarded-Proto", "gopher"),
+    ("traceparent", "00-zz-\xb5-01"),
+    ("Accept", "text/html;q=0, \xa0"),
+    ("Content-Type", "multipart/form-data; boundary="),
+    ("Cookie", "a=\xdf; ;=;"),
+    ("Authorization", "Basic \xa7\xa7"),
+    ("Range", "bytes=-1-\xbd"),
+)
+
 
 class _Aim:
-    """What the next request is about; the same in each run with the same seed."""
+    """Changes requests, in the same way in each run with the same seed."""
 
     def __init__(self, population: Population) -> None:
         self._population = population
@@ -34,45 +48,59 @@ class _Aim:
         """The execution and the idempotency key of the last retry that had one."""
 
     def change(self, case: schemathesis.Case[Any]) -> None:
-        """Gives a request with a valid id an execution that exists, and its key a tenant.
+        """Turns a request with a valid id into one for an execution that exists, four times of five.
 
-        An id that exists comes from an earlier answer and stays; one of five valid others stays.
+        An id that exists already comes from an earlier answer, by a link, and stays.
         """
         execution_id = str(case.path_parameters.get("execution_id", ""))
         if not is_uuid(execution_id):
             return
-        known = execution_id in self._known
+        linked = execution_id in self._known
         # Hypothesis expects the same steps to lead to the same answers.
         stateful = case.meta is not None and case.meta.phase.name.value == "stateful"
         if not stateful:
-            turn = self._turn(case.operation.label)
+            self._turns[case.operation.label] += 1
+            turn = self._turns[case.operation.label]
         else:
-            turn = 1 if known else UUID(execution_id).int
-        if stateful and _is_idempotency_key(case.headers.get(_IDEMPOTENCY_KEY, "")):
-            case.headers[_IDEMPOTENCY_KEY] = str(uuid4())
+            turn = 1 if linked else UUID(execution_id).int
+            if _is_idempotency_key(case.headers.get(_IDEMPOTENCY_KEY, "")):
+                case.headers[_IDEMPOTENCY_KEY] = str(uuid4())
+        self._change_headers(case, turn)
+        if linked:
+            return
+        match turn % 5:
+            case 0:
+                pass
+            case 2 if case.method == "POST" and self._replayable and not stateful:
+                self._repeat(case, self._replayable, other_execution=turn % 2 == 1)
+            case 3:
+                others = self._others
+                case.path_parameters["execution_id"] = others[turn // 5 % len(others)]
+            case _:
+                case.path_parameters["execution_id"] = next(self._failed)
+
+    def _change_headers(self, case: schemathesis.Case[Any], turn: int) -> None:
         if turn % 8 and is_uuid(case.headers.get(_TENANT, "")):
             case.headers[_TENANT] = self._population.tenant
         if turn % 9 == 0 and case.headers.get(_KEY) == self._population.operator:
             case.headers[_KEY] = self._population.reader
-        if known or turn % 5 == 0:
-            return
-        if turn % 5 == 3:
-            case.path_parameters["execution_id"] = self._others[turn // 5 % len(self._others)]
-        elif turn % 5 == 2 and case.method == "POST" and self._replayable and not stateful:
-            case.path_parameters["execution_id"], case.headers[_IDEMPOTENCY_KEY] = self._replayable
-            if turn % 2:  # the same key with another execution
-                case.path_parameters["execution_id"] = next(self._failed)
-        else:
-            case.path_parameters["execution_id"] = next(self._failed)
+        if turn % 4 == 0:
+            name, value = _ODD_HEADERS[turn // 4 % len(_ODD_HEADERS)]
+            case.headers[name] = value
+
+    def _repeat(
+        self, case: schemathesis.Case[Any], earlier: tuple[str, str], *, other_execution: bool
+    ) -> None:
+        execution_id, case.headers[_IDEMPOTENCY_KEY] = earlier
+        if other_execution:
+            execution_id = next(self._failed)
+        case.path_parameters["execution_id"] = execution_id
 
     def retried(self, case: schemathesis.Case[Any]) -> None:
+        """Remembers a retry that was accepted, if it can be repeated."""
         key = case.headers.get(_IDEMPOTENCY_KEY)
         if key is not None:
             self._replayable = (str(case.path_parameters["execution_id"]), key)
-
-    def _turn(self, label: str) -> int:
-        self._turns[label] += 1
-        return self._turns[label]
 
 
 def _is_idempotency_key(text: str) -> bool:
