@@ -48,7 +48,7 @@ class _Aim:
         """The execution and the idempotency key of the last retry that had one."""
 
     def change(self, case: schemathesis.Case[Any]) -> None:
-        """Turns a request with a valid id into one for an execution that exists, four times of five.
+        """Aims a request with a valid id at an execution that exists, four times of five.
 
         An id that exists already comes from an earlier answer, by a link, and stays.
         """
