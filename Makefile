@@ -14,8 +14,9 @@ DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
 QUICK ?=
-# The engines of the README take minutes; they ran on version 18.
-WITHOUT_ENGINES := --ignore=tests/end_to_end/test_consumers.py
+# The engines of the README and the walls between tenants take minutes; they ran on version 18.
+ON_OTHER_DATABASES := tests/contracts tests/end_to_end --ignore=tests/end_to_end/test_consumers.py \
+	--ignore=tests/end_to_end/test_tenant_walls.py
 NODE_LOCK := tests/system/node/package-lock.json
 POSTGRES_15 := /usr/lib/postgresql/15/bin
 FLOORS_TESTS := tests/domain tests/application tests/adapters tests/contracts tests/entrypoints \
@@ -85,7 +86,7 @@ test-system: $(VENV)/installed ## run what needs packages of the system: Postgre
 		&& cp $(NODE_LOCK) var/node/installed; }
 	@$(use) $(BIN)/python -m pytest tests/system
 	@for database in 15 pgbouncer; do \
-		$(use) $(BIN)/python -m pytest tests/contracts tests/end_to_end --database=$$database $(WITHOUT_ENGINES) || exit 1; done
+		$(use) $(BIN)/python -m pytest $(ON_OTHER_DATABASES) --database=$$database || exit 1; done
 
 test-floors: $(FLOORS_VENV)/installed ## lint, types, contracts and end-to-end tests on the lowest packages allowed
 	@$(use_floors) $(FLOORS_VENV)/bin/ruff check --no-cache $(PACKAGES)

@@ -14,6 +14,7 @@ from automation_retry.entrypoints.http.endpoint import (
     ProtectedEndpoint,
     PublicEndpoint,
     Success,
+    Tag,
 )
 from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
 from automation_retry.entrypoints.http.wire.parameters import Parameters, Whole
@@ -99,7 +100,7 @@ def test_a_new_public_route_is_asked_with_a_key_and_without() -> None:
         method="GET",
         path="/new",
         operation_id="new",
-        tag="New",
+        tag=Tag("Walls", ""),
         summary="A new route",
         success=Success(meaning="It is done."),
         handler=nothing_public,
