@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
+from attrs.validators import optional
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
@@ -29,7 +30,7 @@ from automation_retry.entrypoints.http.wire.errors import (
     PathNotFound,
 )
 from automation_retry.entrypoints.http.wire.headers import REQUEST_ID, TENANT, Parameter
-from automation_retry.entrypoints.http.wire.parameters import read_body, read_query
+from automation_retry.entrypoints.http.wire.parameters import read_body, read_query, require_checks
 
 _WATCHED_AFTER_S = 0.5
 """A request that takes longer is cancelled when its caller disconnects."""
@@ -107,6 +108,10 @@ class _Row:
         return (PathNotFound,) if self.path_parameters else ()
 
 
+def _checks(_instance: object, _attribute: object, cls: type[Any]) -> None:
+    require_checks(cls)
+
+
 PublicHandler = Callable[[Request], Awaitable[Response]]
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -145,9 +150,9 @@ class ProtectedEndpoint(_Row):
     """
 
     permission: Permission
-    query: type[Any] | None = None
+    query: type[Any] | None = field(default=None, validator=optional(_checks))
     """An attrs class of `wire.parameters`; None if the query does not matter, as in AlgaPSA."""
-    body: type[Any] | None = None
+    body: type[Any] | None = field(default=None, validator=optional(_checks))
     """The same of the body."""
     body_example: Any = None
     handler: Handler

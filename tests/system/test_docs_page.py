@@ -151,7 +151,7 @@ async def test_its_filter_leaves_what_has_all_words(visit: Visit) -> None:
 
 async def test_it_says_that_no_answer_came_and_what_that_means(visit: Visit) -> None:
     assert visit.seen["unreachable"] == (
-        "No answer: the service cannot be reached, or the connection was lost. "
+        "No answer: the service cannot be reached or takes too long, or the connection was lost. "
         "The change may have been made."
     )
 

@@ -1,6 +1,7 @@
 """Pages of lists: what a query may ask for, and what an answer says about them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, Final
 
 from attrs import field, frozen
@@ -8,7 +9,8 @@ from attrs import field, frozen
 from automation_retry.adapters.wire.converter import JSON
 from automation_retry.adapters.wire.json_schema import Component, component_of
 from automation_retry.application import Page, PageRequest
-from automation_retry.entrypoints.http.wire.parameters import Parameters, Whole
+from automation_retry.entrypoints.http.wire.parameters import Parameters
+from automation_retry.entrypoints.http.wire.values import Whole
 
 _DEFAULTS: Final = PageRequest()
 # The last page keeps (page - 1) * limit within the 64 bits of an SQL OFFSET.
@@ -46,6 +48,7 @@ def paginated(page: Page[Any], items: Sequence[Any]) -> dict[str, Any]:
     return {"data": items, "pagination": JSON.unstructure(pagination)}
 
 
+@cache
 def answer_with(data: Component) -> Component:
     """The schema of an answer with one thing."""
     return Component(
@@ -54,6 +57,7 @@ def answer_with(data: Component) -> Component:
     )
 
 
+@cache
 def page_of(item: Component) -> Component:
     """The schema of an answer with a page of items."""
     return Component(

@@ -1,6 +1,6 @@
 """Queries and bodies as attrs classes, whose fields say what they may be.
 
-A field's `Annotated` holds a value of this module, which is both its check and its schema, and then
+A field's `Annotated` holds a value of `wire.values`, which is both its check and its schema, and then
 its meaning. Fields without a default are required; others than those of the class are refused.
 """
 
@@ -8,15 +8,24 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import attrs
 import orjson
-from attrs import frozen
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
 from starlette.datastructures import QueryParams
 
-from automation_retry.adapters.wire.json_schema import Schema
 from automation_retry.entrypoints.http.wire.errors import InvalidParameters
 
 BODY: Final = "body"
@@ -24,49 +33,8 @@ AN_OBJECT: Final = "a JSON object"
 MOST_NAMED: Final = 20
 """A request may have a hundred thousand wrong names; the answer has the first ones."""
 _LONGEST_NAME: Final = 100
-_MAX_DIGITS: Final = 19
 
 Structured = TypeVar("Structured")
-
-
-@frozen
-class Whole:
-    """A whole number within bounds."""
-
-    minimum: int
-    maximum: int
-
-    @property
-    def schema(self) -> Schema:
-        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
-
-    @property
-    def expected(self) -> str:
-        return f"one whole number from {self.minimum} to {self.maximum}"
-
-    def of_text(self, text: str) -> int:
-        """The number in a query.
-
-        Raises:
-            ValueError: it is anything else, or out of bounds.
-        """
-        if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-            raise ValueError
-        return self.of_json(int(text))
-
-    def of_json(self, value: object) -> int:
-        """The number in a body; 3.0 is a whole number in JSON.
-
-        Raises:
-            ValueError: it is anything else, or out of bounds.
-        """
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError  # noqa: TRY004 - a wrong value, from outside
-        if not self.minimum <= value <= self.maximum:
-            raise ValueError
-        return value
 
 
 class Parameters:
@@ -74,6 +42,30 @@ class Parameters:
 
     __slots__ = ()
     other_fields: ClassVar = False
+
+
+def require_checks(cls: type) -> None:
+    """Raises TypeError unless every field of a query or body has a check.
+
+    That is one of `wire.values`, or another class of parameters; either may be null.
+    """
+    hints = get_type_hints(cls, include_extras=True)
+    for field in attrs.fields(cls):
+        if not (issubclass(cls, Parameters) and _is_checked(hints[field.name])):
+            raise TypeError(
+                f"{cls.__name__}.{field.name} would not be checked: the fields of Parameters are "
+                "like `Annotated[int, Whole(1, 10), 'Its meaning.']`, or other Parameters"
+            )
+
+
+def _is_checked(hint: Any) -> bool:
+    if _has_value(hint):
+        return True
+    if isinstance(hint, type) and issubclass(hint, Parameters):
+        require_checks(hint)
+        return True
+    members = [one for one in get_args(hint) if one is not NoneType]
+    return get_origin(hint) in {Union, UnionType} and all(map(_is_checked, members))
 
 
 def read_query(query: QueryParams, cls: type[Structured]) -> Structured:

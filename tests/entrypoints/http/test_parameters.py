@@ -18,7 +18,8 @@ from automation_retry.entrypoints.http.documentation.openapi import openapi_docu
 from automation_retry.entrypoints.http.endpoint import Call, ProtectedEndpoint, Success, Tag
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 from automation_retry.entrypoints.http.wire.paging import PageQuery
-from automation_retry.entrypoints.http.wire.parameters import Parameters, Whole
+from automation_retry.entrypoints.http.wire.parameters import Parameters
+from automation_retry.entrypoints.http.wire.values import Whole
 from tests.entrypoints.http.conftest import new_api
 from tests.support.factories import NOON
 
@@ -198,6 +199,29 @@ async def test_what_is_required_may_be_an_object_or_nullable(orders: Orders) -> 
             {"parameter": "rate", "expected": f"required: {NUMBER}"},
         ],
     )
+
+
+@frozen(kw_only=True)
+class Unchecked(Parameters):
+    name: str = ""
+
+
+@frozen(kw_only=True)
+class AroundUnchecked(Parameters):
+    inner: Unchecked | None = None
+
+
+@frozen(kw_only=True)
+class NoParameters:
+    amount: Annotated[int, Whole(1, 10), "How many."]
+
+
+@pytest.mark.parametrize("cls", [Unchecked, AroundUnchecked, NoParameters])
+@pytest.mark.parametrize("place", ["query", "body"])
+def test_a_field_without_a_check_is_no_row(cls: type[Any], place: str) -> None:
+    """What the document says of it would not be enforced."""
+    with pytest.raises(TypeError, match="would not be checked"):
+        evolve(ORDER, **{place: cls})
 
 
 async def test_a_query_is_refused_before_the_body(orders: Orders) -> None:

@@ -71,7 +71,7 @@ async def test_a_protected_route_needs_a_key(service: Service, endpoint: Protect
 async def test_a_protected_route_needs_its_permission(
     service: Service, endpoint: ProtectedEndpoint
 ) -> None:
-    """403 for a key that has every permission but this one; past it, 404 for a missing id."""
+    """403 for a key that has every permission but this one, and not for one that has only this."""
     others = {AUTOMATION_EXECUTE, AUTOMATION_READ} - {endpoint.permission}
     lacking = await service.new_key("lacking", frozenset(others))
     only = await service.new_key("only", frozenset({endpoint.permission}))
@@ -81,4 +81,4 @@ async def test_a_protected_route_needs_its_permission(
 
     assert refused.status_code == 403
     assert endpoint.permission.action in refused.json()["error"]["message"]
-    assert admitted.status_code == 404
+    assert admitted.status_code not in {401, 403}

@@ -13,9 +13,9 @@ async function load() {
   const url = new URL("openapi.json", document.baseURI);
   let response;
   try {
-    response = await fetch(url);
+    response = await fetch(url, { signal: AbortSignal.timeout(30_000) });
   } catch {
-    throw new Error("The document openapi.json cannot be loaded: the service cannot be reached.");
+    throw new Error("The document openapi.json cannot be loaded: the service does not answer.");
   }
   if (!response.ok)
     throw new Error(
@@ -71,6 +71,7 @@ try {
   // The element that the address names exists only now.
   addressed()?.scrollIntoView({ behavior: "instant" });
 } catch (error) {
+  part("operations").replaceChildren();
   part("problem").textContent = error.message;
   part("problem").hidden = false;
   console.error(error);

@@ -1,5 +1,7 @@
 /** Requests as `fetch` and curl take them. */
 
+const SEND_WITHIN_MS = 60_000;
+
 /** A value that cannot be sent; the message is a sentence for the person who typed it. */
 export class Unsendable extends Error {}
 
@@ -90,11 +92,12 @@ export async function send(request, scheme, key) {
       headers,
       body,
       cache: "no-store",
+      signal: AbortSignal.timeout(SEND_WITHIN_MS),
       redirect: "error",
     });
     const text = await response.text();
     return { response, text, ms: performance.now() - started };
   } catch {
-    throw new Unsendable("No answer: the service cannot be reached, or the connection was lost.");
+    throw new Unsendable("No answer: the service cannot be reached or takes too long, or the connection was lost.");
   }
 }

@@ -171,7 +171,7 @@ function bodyField(api, body) {
     text.value = examples[Number(chosen.input.value)].text;
     check();
   });
-  const field = labelled("Body", text, null);
+  const field = labelled(body.required ? "Body, required" : "Body", text, null);
   return {
     type,
     input: text,
