@@ -1,6 +1,6 @@
 """What the tests of the walls between tenants make of a new row of the route table."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from attrs import frozen
@@ -17,18 +17,27 @@ from automation_retry.entrypoints.http.endpoint import (
     Tag,
 )
 from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
-from automation_retry.entrypoints.http.wire.parameters import Parameters, Whole
+from automation_retry.entrypoints.http.wire.parameters import Parameters
+from automation_retry.entrypoints.http.wire.values import Whole
 from tests.support.walls.calls import SHARED, Matrix, keyed_group_of
 from tests.support.walls.executions import STATES
 from tests.support.walls.resources import foreign_id, own_id
 from tests.support.walls.tenants import OPERATOR, ROLES
 
 
+class Text:
+    """A kind of value of which the schema names none."""
+
+    schema: ClassVar = {"type": "string"}
+    expected = "a text"
+
+    def of_text(self, text: str) -> str:
+        return text
+
+
 @frozen
 class Named(Parameters):
-    """A query whose parameter has no value that a test could take."""
-
-    name: Annotated[str, "A name."]
+    name: Annotated[str, Text(), "A name."]
 
 
 @frozen

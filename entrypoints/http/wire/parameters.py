@@ -1,7 +1,7 @@
 """Queries and bodies as attrs classes, whose fields say what they may be.
 
-A field's `Annotated` holds a value of `wire.values`, which is both its check and its schema, and then
-its meaning. Fields without a default are required; others than those of the class are refused.
+A field's `Annotated` holds one of `wire.values`, which is both its check and its schema, and its
+meaning. Fields without a default are required; others than those of the class are refused.
 """
 
 import json
