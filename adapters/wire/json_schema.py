@@ -129,6 +129,19 @@ def nullable(schema: Schema) -> Schema:
             return schema
 
 
+def not_null(schema: Schema) -> Schema:
+    """The same without null, which `nullable` added."""
+    match schema:
+        case {"type": [one, "null"]}:
+            return {**schema, "type": one}
+        case {"anyOf": [one, {"type": "null"}]}:
+            return {**{key: value for key, value in schema.items() if key != "anyOf"}, **one}
+        case {"anyOf": [*some, {"type": "null"}]}:
+            return {**schema, "anyOf": some}
+        case _:
+            return schema
+
+
 def property_of(cls: type, name: str) -> Schema:
     """The schema of one field of an attrs class, with the bounds of its validator."""
     attribute = attrs.fields_dict(cls)[name]

@@ -42,7 +42,7 @@ class Named(Parameters):
 
 @frozen
 class Limited(Parameters):
-    limit: Annotated[int, Whole(1, 9), "How many."] = 5
+    limit: Annotated[int, Whole(1, 9), "How many."] | None = None
 
 
 async def nothing(_: Call) -> Response:

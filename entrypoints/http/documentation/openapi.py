@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, count
 from typing import Any, Final
 
-from automation_retry.adapters.wire.json_schema import References, Schema, component_of
+from automation_retry.adapters.wire.json_schema import References, Schema, component_of, not_null
 from automation_retry.entrypoints.http.documentation.failures import Failure, camel_case, failures
 from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
 from automation_retry.entrypoints.http.wire.error_responses import envelope
@@ -115,9 +115,7 @@ class _Document:
         required = schema.get("required", ())
         return [
             _parameter(
-                Parameter(
-                    name, one.get("description", ""), self._schemas.resolve(_undescribed(one))
-                ),
+                Parameter(name, one.get("description", ""), self._schemas.resolve(_in_query(one))),
                 "query",
                 required=name in required,
             )
@@ -206,7 +204,9 @@ def _header(one: Parameter, *, required: bool) -> Mapping[str, Any]:
     return {"description": one.meaning, "required": required, "schema": one.schema}
 
 
-def _undescribed(schema: Schema) -> Schema:
+def _in_query(schema: Schema) -> Schema:
+    """Without the description, which is the parameter's, and null, which no query can say."""
+    schema = not_null(schema)
     return {key: value for key, value in schema.items() if key != "description"}
 
 

@@ -3,11 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args, get_type_hints
+from typing import Any
 from urllib.parse import urlencode
 
-import attrs
-
+from automation_retry.adapters.wire.json_schema import Schema, component_of, not_null
 from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -22,19 +21,17 @@ def queries(row: Endpoint) -> Iterator[str]:
     if row.query is None:
         yield ""
         return
-    fields = attrs.fields(row.query)
-    if all(field.default is not attrs.NOTHING for field in fields):
+    schema = component_of(row.query).schema
+    if not schema.get("required"):
         yield ""
-    hints = get_type_hints(row.query, include_extras=True)
-    yield urlencode({field.alias: _value(row, field.alias, hints[field.name]) for field in fields})
+    parameters = schema["properties"].items()
+    yield urlencode({name: _value(row, name, not_null(one)) for name, one in parameters})
 
 
-def _value(row: Endpoint, name: str, hint: Any) -> Any:
-    schemas = [note.schema for note in get_args(hint)[1:] if hasattr(note, "schema")]
-    for schema in schemas:
-        for values in (schema.get("examples"), schema.get("enum"), [schema.get("minimum")]):
-            if values and values[0] is not None:
-                return values[0]
+def _value(row: Endpoint, name: str, schema: Schema) -> Any:
+    for values in (schema.get("examples"), schema.get("enum"), [schema.get("minimum")]):
+        if values and values[0] is not None:
+            return values[0]
     raise LookupError(
         f"{row.method} {row.path}: the walls between tenants are not tested for the query parameter"
         f" {name}; give its schema a minimum, an enum or examples"
