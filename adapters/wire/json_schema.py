@@ -2,8 +2,8 @@
 
 A schema is plain data, in which a `Component` stands for a schema that has a name; `References`
 puts a reference in its place. In an `Annotated`, a text is a description, and an object with a
-`schema` has the type's schema. An object may have fields that its class does not know, unless the
-class has `other_fields = False`.
+`schema` has the type's schema. An object may have fields that its class does not know. A class with
+`other_fields = False` refuses them; there, None is a field that is absent, not one that is null.
 """
 
 import types
@@ -110,10 +110,17 @@ def _annotated(hint: Any, *notes: Any) -> Schema:
 
 def _union(members: Sequence[Any]) -> Schema:
     if types.NoneType in members:
-        return nullable(
-            schema_of(reduce(or_, (one for one in members if one is not types.NoneType)))
-        )
+        return nullable(schema_of(_without_none(members)))
     return {"anyOf": [schema_of(one) for one in members]}
+
+
+def _without_none(members: Sequence[Any]) -> Any:
+    return reduce(or_, (one for one in members if one is not types.NoneType))
+
+
+def _not_none(hint: Any) -> Any:
+    is_union = get_origin(hint) in {Union, types.UnionType}
+    return _without_none(get_args(hint)) if is_union else hint
 
 
 def nullable(schema: Schema) -> Schema:
@@ -129,23 +136,11 @@ def nullable(schema: Schema) -> Schema:
             return schema
 
 
-def not_null(schema: Schema) -> Schema:
-    """The same without null, which `nullable` added."""
-    match schema:
-        case {"type": [one, "null"]}:
-            return {**schema, "type": one}
-        case {"anyOf": [one, {"type": "null"}]}:
-            return {**{key: value for key, value in schema.items() if key != "anyOf"}, **one}
-        case {"anyOf": [*some, {"type": "null"}]}:
-            return {**schema, "anyOf": some}
-        case _:
-            return schema
-
-
 def property_of(cls: type, name: str) -> Schema:
     """The schema of one field of an attrs class, with the bounds of its validator."""
     attribute = attrs.fields_dict(cls)[name]
-    schema = schema_of(get_type_hints(cls, include_extras=True)[name])
+    hint = get_type_hints(cls, include_extras=True)[name]
+    schema = schema_of(hint if getattr(cls, "other_fields", True) else _not_none(hint))
     return {**schema, **_BOUNDS.get(attribute.validator, {})}
 
 

@@ -154,6 +154,8 @@ See what became of it, and what was archived:
   curl {url} -H 'x-api-key: {self.tenant.operator_key}'
   curl {url}/attempts -H 'x-api-key: {self.tenant.operator_key}'
 
+Read the API, and try it, in a browser: {address}/docs
+
 Ctrl-C ends it.
 """
         )

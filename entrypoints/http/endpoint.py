@@ -127,7 +127,7 @@ class PublicEndpoint(_Row):
 
     @property
     def all_errors(self) -> Sequence[type[Exception]]:
-        return (*self.errors, *self.path_errors, *SERVER_ERRORS, StorageUnavailable)
+        return (*self.errors, *self.path_errors, StorageUnavailable, *SERVER_ERRORS)
 
     @property
     def all_headers(self) -> Sequence[Parameter]:
@@ -146,7 +146,7 @@ class PublicEndpoint(_Row):
 class ProtectedEndpoint(_Row):
     """A route for principals with `permission`; its handler runs only after `Admission`.
 
-    In between, the body of a POST or PATCH is read; then query and body are checked.
+    In between a body is read, but of a GET; then query and body are checked.
     """
 
     permission: Permission
@@ -160,7 +160,7 @@ class ProtectedEndpoint(_Row):
     @property
     def takes_body(self) -> bool:
         """Whether a body is read, if only to be discarded."""
-        return self.method in {"POST", "PATCH"}
+        return self.method != "GET"
 
     @property
     def all_errors(self) -> Sequence[type[Exception]]:
@@ -171,8 +171,8 @@ class ProtectedEndpoint(_Row):
             *invalid,
             *ADMISSION_ERRORS,
             *(BODY_ERRORS if self.takes_body else ()),
-            *SERVER_ERRORS,
             StorageUnavailable,
+            *SERVER_ERRORS,
         )
 
     @property

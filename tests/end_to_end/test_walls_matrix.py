@@ -7,6 +7,7 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from automation_retry.adapters.wire.json_schema import Schema
 from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
 from automation_retry.entrypoints.http.endpoint import (
     Call,
@@ -28,7 +29,7 @@ from tests.support.walls.tenants import OPERATOR, ROLES
 class Text:
     """A kind of value of which the schema names none."""
 
-    schema: ClassVar = {"type": "string"}
+    schema: ClassVar[Schema] = {"type": "string"}
     expected = "a text"
 
     def of_text(self, text: str) -> str:
@@ -38,6 +39,17 @@ class Text:
 @frozen
 class Named(Parameters):
     name: Annotated[str, Text(), "A name."]
+
+
+class Id(Text):
+    """A kind of value that names a resource."""
+
+    schema: ClassVar[Schema] = {"type": "string", "format": "uuid", "examples": [str(EXAMPLE_ID)]}
+
+
+@frozen
+class OfExecution(Parameters):
+    execution_id: Annotated[str, Id(), "Which."] | None = None
 
 
 @frozen
@@ -96,6 +108,16 @@ def test_ids_in_the_example_of_a_body_are_those_of_resources() -> None:
     mine = own_id("execution_id", keyed_group_of(new, OPERATOR), "failed")
     assert f'{{"ids": ["{mine}"]}}'.encode() in bodies
     assert f'{{"ids": ["{foreign_id("execution_id", "failed")}"]}}'.encode() in bodies
+
+
+def test_ids_in_a_query_are_those_of_resources() -> None:
+    """Where the schema of its parameter has the example's id."""
+    new = row("/new", query=OfExecution)
+    asked = {call.request.target for call in Matrix([new]).reads()}
+
+    mine = own_id("execution_id", SHARED, "failed")
+    assert f"/new?execution_id={mine}" in asked
+    assert f"/new?execution_id={foreign_id('execution_id', 'failed')}" in asked
 
 
 def test_a_query_is_asked_without_parameters_and_with_all() -> None:

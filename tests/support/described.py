@@ -36,12 +36,14 @@ class Described:
     def problems(self, answer: httpx.Response) -> list[str]:
         """What the answer has that the document has not, or the other way round."""
         method, path = answer.request.method, answer.request.url.raw_path.decode().split("?")[0]
-        described = self._answer(method, path, answer.status_code)
+        operation = self._operation(method, path)
+        if operation is None and answer.status_code in {404, 405}:
+            return []
+        described = operation and operation["responses"].get(str(answer.status_code))
         if described is None:
-            if answer.status_code in {404, 405}:
-                return []
             return [f"{method} {path} answers {answer.status_code}, which is not described"]
-        return [*_headers(described, answer), *self._body(described, answer)]
+        followed = self._followed(described)
+        return [*self._headers(followed, answer), *self._body(followed, answer)]
 
     @property
     def _prefix(self) -> str:
@@ -49,12 +51,10 @@ class Described:
         [server] = self.document["servers"]
         return f"(?:{re.escape(server['url'].rstrip('/'))})?"
 
-    def _answer(self, method: str, path: str, status: int) -> Any:
+    def _operation(self, method: str, path: str) -> Any:
         for template, operations in self.document["paths"].items():
             if re.fullmatch(self._prefix + re.sub(r"{\w+}", "[^/]*", template), path):
-                operation = operations.get("get" if method == "HEAD" else method.lower(), {})
-                found = operation.get("responses", {}).get(str(status))
-                return self._followed(found)
+                return operations.get("get" if method == "HEAD" else method.lower())
         return None
 
     def _followed(self, found: Any) -> Any:
@@ -66,6 +66,23 @@ class Described:
                 return target
             case _:
                 return found
+
+    def _headers(self, described: Any, answer: httpx.Response) -> list[str]:
+        schemas = {name.lower(): one["schema"] for name, one in described["headers"].items()}
+        missing = [
+            f"the header {name} is missing"
+            for name, header in described["headers"].items()
+            if header["required"] and name not in answer.headers
+        ]
+        others = set(answer.headers) - set(schemas) - _OF_EVERY_ANSWER
+        undescribed = [f"the header {name} is not described" for name in sorted(others)]
+        wrong = [
+            f"the header {name} is {problem}"
+            for name, schema in schemas.items()
+            if name in answer.headers
+            for problem in self.problems_of(schema, _read(schema, answer.headers[name]))
+        ]
+        return [*missing, *undescribed, *wrong]
 
     def _body(self, described: Any, answer: httpx.Response) -> list[str]:
         if answer.request.method == "HEAD":
@@ -105,6 +122,11 @@ def _absolute(schema: Any) -> Any:
             return schema
 
 
+def _read(schema: Any, text: str) -> Any:
+    """The value of a header, whose schema is about numbers where it has a number."""
+    return int(text) if schema.get("type") == "integer" and text.isdigit() else text
+
+
 _OF_EVERY_ANSWER = {
     "cache-control",
     "content-length",
@@ -114,14 +136,3 @@ _OF_EVERY_ANSWER = {
     "connection",
     "transfer-encoding",
 }
-
-
-def _headers(described: Any, answer: httpx.Response) -> list[str]:
-    names = {name.lower(): header for name, header in described["headers"].items()}
-    missing = [
-        f"the header {name} is missing"
-        for name, header in names.items()
-        if header["required"] and name not in answer.headers
-    ]
-    others = set(answer.headers) - set(names) - _OF_EVERY_ANSWER
-    return [*missing, *(f"the header {name} is not described" for name in sorted(others))]

@@ -144,13 +144,32 @@ async def test_a_generated_client_retries(client: Client, postgres_world: World)
     assert (stored.status, stored.retry_count) == (ExecutionStatus.PENDING, 1)
 
 
+README: Mapping[str, tuple[Client, str]] = {
+    "python": (PYTHON, "print(answer.data.status)"),
+    "typescript": (
+        evolve(
+            TYPESCRIPT,
+            generated_by=[
+                "openapi-typescript",
+                "openapi.json",
+                "--output",
+                "automation-retry.d.ts",
+            ],
+        ),
+        "",
+    ),
+}
+"""The client that the README uses, and what its lines lack to be a program that prints."""
+
+
+@pytest.mark.parametrize("language", README)
 async def test_the_readme_retries_with_a_generated_client(
-    postgres_world: World, tmp_path: Path, cache: Path
+    postgres_world: World, tmp_path: Path, cache: Path, language: str
 ) -> None:
     """Its lines as they stand, but for the address, the key and the id."""
     world = postgres_world
     failed = await world.add(a_failed_execution(tenant=world.tenant))
-    program = code("python", "automation_retry_client")
+    program = code(language, "5fba69ef")
     for shown, real in (
         ("http://127.0.0.1:8000", str(world.client.base_url)),
         ("ar_…", await world.key()),
@@ -159,9 +178,12 @@ async def test_the_readme_retries_with_a_generated_client(
         assert shown in program
         program = program.replace(shown, real)
 
-    client = evolve(PYTHON, folder=tmp_path, cache=cache)
+    chosen, printing = README[language]
+    client = evolve(chosen, folder=tmp_path, cache=cache)
     await client.generate(await document_of(world))
-    (tmp_path / client.program).write_text(f"{program}\nprint(answer.data.status)\n", "utf-8")
+    (tmp_path / client.program).write_text(f"{program}\n{printing}\n", "utf-8")
+    if client.program.endswith(".mts"):  # which Node 18 cannot run as it is
+        assert await client.check() == (0, "")
 
     assert await client.run({}) == (0, "pending\n")
 

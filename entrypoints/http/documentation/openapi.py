@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, count
 from typing import Any, Final
 
-from automation_retry.adapters.wire.json_schema import References, Schema, component_of, not_null
+from automation_retry.adapters.wire.json_schema import References, Schema, component_of
 from automation_retry.entrypoints.http.documentation.failures import Failure, camel_case, failures
 from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
 from automation_retry.entrypoints.http.wire.error_responses import envelope
@@ -97,7 +97,7 @@ class _Document:
                 "content": {
                     _JSON: {
                         "schema": self._schemas.resolve(component_of(endpoint.body)),
-                        "example": endpoint.body_example,
+                        **_example(endpoint.body_example),
                     }
                 },
             }
@@ -111,11 +111,11 @@ class _Document:
         ]
 
     def _query_parameters(self, query: type) -> Sequence[Mapping[str, Any]]:
-        schema = component_of(query).schema
+        schema = self._schemas.resolve(component_of(query).schema)
         required = schema.get("required", ())
         return [
             _parameter(
-                Parameter(name, one.get("description", ""), self._schemas.resolve(_in_query(one))),
+                Parameter(name, one.get("description", ""), _undescribed(one)),
                 "query",
                 required=name in required,
             )
@@ -134,9 +134,10 @@ class _Document:
     def _success(self, endpoint: Endpoint) -> Mapping[str, Any]:
         success = endpoint.success
         limits = () if endpoint.permission is None else (RATE_LIMIT, RATE_LIMIT_REMAINING)
-        content: dict[str, Any] = {"schema": self._schemas.resolve(success.schema)}
-        if success.example is not None:
-            content["example"] = success.example
+        content = {
+            "schema": self._schemas.resolve(success.schema),
+            **_example(success.example),
+        }
         answer: dict[str, Any] = {
             "description": success.meaning,
             "headers": {
@@ -194,19 +195,18 @@ def _parameter(one: Parameter, place: str, *, required: bool) -> Mapping[str, An
     parameter: dict[str, Any] = {"name": one.name, "in": place, "description": one.meaning}
     if required:
         parameter["required"] = True
-    parameter["schema"] = one.schema
-    if one.example is not None:
-        parameter["example"] = one.example
-    return parameter
+    return {**parameter, "schema": one.schema, **_example(one.example)}
+
+
+def _example(example: Any) -> Mapping[str, Any]:
+    return {} if example is None else {"example": example}
 
 
 def _header(one: Parameter, *, required: bool) -> Mapping[str, Any]:
     return {"description": one.meaning, "required": required, "schema": one.schema}
 
 
-def _in_query(schema: Schema) -> Schema:
-    """Without the description, which is the parameter's, and null, which no query can say."""
-    schema = not_null(schema)
+def _undescribed(schema: Schema) -> Schema:
     return {key: value for key, value in schema.items() if key != "description"}
 
 

@@ -1,13 +1,16 @@
 """Queries and bodies as attrs classes, whose fields say what they may be.
 
 A field's `Annotated` holds one of `wire.values`, which is both its check and its schema, and its
-meaning. Fields without a default are required; others than those of the class are refused.
+meaning. Fields without a default are required; others than those of the class are refused. With
+`| None` a field may be absent, but not null, unless its value allows that: see `OrNull`.
 """
 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import islice
+from operator import or_
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -30,6 +33,7 @@ from automation_retry.entrypoints.http.wire.errors import InvalidParameters
 
 BODY: Final = "body"
 AN_OBJECT: Final = "a JSON object"
+_A_BODY: Final = "a JSON object (RFC 8259, UTF-8)"
 MOST_NAMED: Final = 20
 """A request may have a hundred thousand wrong names; the answer has the first ones."""
 _LONGEST_NAME: Final = 100
@@ -64,8 +68,16 @@ def _is_checked(hint: Any) -> bool:
     if isinstance(hint, type) and issubclass(hint, Parameters):
         require_checks(hint)
         return True
-    members = [one for one in get_args(hint) if one is not NoneType]
-    return get_origin(hint) in {Union, UnionType} and all(map(_is_checked, members))
+    return _may_be_absent(hint) and _is_checked(_present(hint))
+
+
+def _may_be_absent(hint: Any) -> bool:
+    return get_origin(hint) in {Union, UnionType} and NoneType in get_args(hint)
+
+
+def _present(hint: Any) -> Any:
+    """The type of a field that may be absent, where it is there."""
+    return reduce(or_, (one for one in get_args(hint) if one is not NoneType))
 
 
 def read_query(query: QueryParams, cls: type[Structured]) -> Structured:
@@ -77,7 +89,7 @@ def read_query(query: QueryParams, cls: type[Structured]) -> Structured:
     texts = defaultdict(list)
     for name, text in query.multi_items():
         texts[name].append(text)
-    return _structured(_QUERY, texts, cls)
+    return _structured(_QUERY, dict(texts), cls)
 
 
 def read_body(text: bytes, cls: type[Structured]) -> Structured:
@@ -101,9 +113,9 @@ def read_body(text: bytes, cls: type[Structured]) -> Structured:
         body = json.loads(text, object_pairs_hook=an_object)
         repeated = [*islice(_repeated(body, ""), MOST_NAMED)] if repeating else []
     except (ValueError, RecursionError) as error:
-        raise InvalidParameters({BODY: AN_OBJECT}) from error
+        raise InvalidParameters({BODY: _A_BODY}) from error
     if not isinstance(body, dict):
-        raise InvalidParameters({BODY: AN_OBJECT})
+        raise InvalidParameters({BODY: _A_BODY})
     if repeated:
         raise InvalidParameters(dict.fromkeys(repeated, "given once"))
     return _structured(_BODY, body, cls)
@@ -121,15 +133,17 @@ class _Repeating(dict[str, Any]):
 
 
 def _repeated(value: object, path: str) -> Iterator[str]:
-    """The names that come more than once."""
+    """The names that come more than once; long ones are cut, whatever they are inside of."""
     if isinstance(value, _Repeating):
         yield from (f"{path}{name}"[:_LONGEST_NAME] for name in value.names)
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _repeated(inner, f"{path}{name}.")
+            if isinstance(inner, dict | list):
+                yield from _repeated(inner, f"{path}{name}."[:_LONGEST_NAME])
     if isinstance(value, list):
         for inner in value:
-            yield from _repeated(inner, path)
+            if isinstance(inner, dict | list):
+                yield from _repeated(inner, path)
 
 
 def _structured(converter: Converter, raw: Mapping[str, Any], cls: type[Structured]) -> Structured:
@@ -154,15 +168,14 @@ def _expected(error: ClassValidationError, path: str) -> Iterator[tuple[str, str
     for other in others:
         if isinstance(other, ForbiddenExtraKeysError):
             known = ", ".join(field.alias for field in attrs.fields(other.cl)) or "none"
-            for name in other.extra_fields:
+            for name in sorted(other.extra_fields)[:MOST_NAMED]:
                 yield f"{path}{name}"[:_LONGEST_NAME], f"no such parameter; there are: {known}"
 
 
 def _expected_of(hint: Any) -> str:
-    """The sentence of the value, which may be within a union with None; else it is an object."""
-    if _has_value(hint):
-        return str(_value_of(hint).expected)
-    return next((_expected_of(one) for one in get_args(hint) if get_args(one)), AN_OBJECT)
+    if _may_be_absent(hint):
+        return _expected_of(_present(hint))
+    return str(_value_of(hint).expected) if _has_value(hint) else AN_OBJECT
 
 
 def _value_of(hint: Any) -> Any:
@@ -190,7 +203,17 @@ def _of_texts(value: Any, texts: Sequence[str]) -> Any:
     return value.of_text(text)
 
 
-_QUERY: Final = Converter(forbid_extra_keys=True, use_alias=True)
-_QUERY.register_structure_hook_factory(_has_value, _reading(_of_texts))
-_BODY: Final = Converter(forbid_extra_keys=True, use_alias=True)
-_BODY.register_structure_hook_factory(_has_value, _reading(lambda value, raw: value.of_json(raw)))
+def _converter(read: Callable[[Any, Any], Any]) -> Converter:
+    """`read` makes a value of what was sent, or raises ValueError."""
+    converter = Converter(forbid_extra_keys=True, use_alias=True)
+
+    def present(hint: Any) -> Callable[[Any, Any], Any]:
+        return lambda raw, _: converter.structure(raw, _present(hint))
+
+    converter.register_structure_hook_factory(_may_be_absent, present)
+    converter.register_structure_hook_factory(_has_value, _reading(read))
+    return converter
+
+
+_QUERY: Final = _converter(_of_texts)
+_BODY: Final = _converter(lambda value, raw: value.of_json(raw))

@@ -4,13 +4,25 @@ Each kind says what is right, as a `schema` and as the sentence `expected`, and 
 from a query, `of_json` from a body. Both raise ValueError for anything else.
 """
 
-from typing import Final
+from typing import Any, Final, Protocol
 
 from attrs import frozen
 
-from automation_retry.adapters.wire.json_schema import Schema
+from automation_retry.adapters.wire.json_schema import Schema, nullable
 
 _MAX_DIGITS: Final = 19
+
+
+class Value(Protocol):
+    """One kind, as a body may have it."""
+
+    @property
+    def schema(self) -> Schema: ...
+
+    @property
+    def expected(self) -> str: ...
+
+    def of_json(self, value: object) -> Any: ...
 
 
 @frozen
@@ -51,3 +63,26 @@ class Whole:
         if not self.minimum <= value <= self.maximum:
             raise ValueError
         return value
+
+
+@frozen
+class OrNull:
+    """A value of a body that may also be null, which means something else than its absence."""
+
+    value: Value
+
+    @property
+    def schema(self) -> Schema:
+        return nullable(self.value.schema)
+
+    @property
+    def expected(self) -> str:
+        return f"{self.value.expected}, or null"
+
+    def of_json(self, value: object) -> Any:
+        """None, or the value.
+
+        Raises:
+            ValueError: it is anything else.
+        """
+        return None if value is None else self.value.of_json(value)

@@ -11,7 +11,6 @@ from automation_retry.adapters.wire.json_schema import (
     Component,
     References,
     component_of,
-    not_null,
     schema_of,
     standalone,
 )
@@ -59,12 +58,6 @@ class Tree:
 def test_a_type_has_its_schema(hint: Any, schema: object) -> None:
     """None makes it nullable; a text in an `Annotated` describes it."""
     assert schema_of(hint) == schema
-
-
-@pytest.mark.parametrize("hint", [int, UUID, Colour, int | str, Annotated[bool, "Whether."]])
-def test_null_can_be_taken_back(hint: Any) -> None:
-    """As for a query, which cannot say it."""
-    assert not_null(schema_of(hint | None)) == schema_of(hint)
 
 
 def test_a_status_is_open() -> None:

@@ -1,5 +1,7 @@
+import inspect
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -8,9 +10,12 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from automation_retry.adapters.memory import memory_storage
+from automation_retry.application import GetExecution, ListFailedAttempts, RetryExecution
 from automation_retry.entrypoints.http.app import route_table
 from automation_retry.entrypoints.http.documentation.openapi import openapi_document
 from automation_retry.entrypoints.http.endpoint import ProtectedEndpoint
+from automation_retry.entrypoints.http.wire.error_table import ANSWERS
+from automation_retry.entrypoints.http.wire.errors import CallerDisconnected, MethodNotAllowed
 from tests.entrypoints.http.conftest import Service, new_api
 from tests.support.described import Described
 from tests.support.factories import NOON
@@ -123,3 +128,38 @@ def test_a_next_step_is_an_operation_that_takes_those_values(row: Any) -> None:
 
     for operation_id, parameters in row.success.next_steps.items():
         assert set(parameters) <= names[operation_id]
+
+
+def test_every_error_is_one_of_a_route() -> None:
+    """But those of no route, and what only the log sees."""
+    documented = {error for row in TABLE for error in row.all_errors}
+
+    assert set(ANSWERS) - documented == {CallerDisconnected, MethodNotAllowed}
+
+
+USE_CASES: Mapping[str, type] = {
+    "retryExecution": RetryExecution,
+    "getExecution": GetExecution,
+    "listFailedAttempts": ListFailedAttempts,
+}
+
+
+@pytest.mark.parametrize("operation_id", USE_CASES)
+def test_what_a_use_case_raises_is_an_error_of_its_row(operation_id: str) -> None:
+    """Its docstring names all of it; what is wrong with a query is refused before."""
+    [row] = [one for one in TABLE if one.operation_id == operation_id]
+    told = inspect.getdoc(USE_CASES[operation_id].__call__) or ""
+    raised = set(re.findall(r"^ +(\w+): ", told.partition("Raises:")[2], re.MULTILINE))
+
+    assert raised - {"ValueError"} <= {error.__name__ for error in row.all_errors}
+    assert {error.__name__ for error in row.errors} <= raised
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: f"{row.method} {row.path}")
+def test_every_example_of_a_parameter_is_what_its_schema_says(row: Any) -> None:
+    """Of a path or a header."""
+    described = Described(document_of())
+
+    for parameter in (*row.path_parameters, *row.all_headers):
+        if parameter.example is not None:
+            assert described.problems_of(parameter.schema, parameter.example) == []

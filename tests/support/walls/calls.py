@@ -41,7 +41,7 @@ class Call:
         body = body_example(self.row, EXAMPLE_IDS) or ""
         return Request(
             self.row.method,
-            f"{path}?{self.query}" if self.query else path,
+            f"{path}?{filled(self.query, self.target.values)}" if self.query else path,
             self.headers,
             filled(body, self.target.values).encode(),
         )
@@ -163,7 +163,7 @@ class Matrix:
         for row in self.safe:
             for group in self.changed_groups():
                 for target in own_targets(row, group):
-                    query = next(queries(row))
+                    query = next(queries(row, EXAMPLE_IDS))
                     yield Call(row=row, role=OPERATOR, target=target, query=query)
 
     def raced(self) -> Iterator[Call]:
@@ -172,7 +172,7 @@ class Matrix:
         What is large shares statements only with what is large.
         """
         for row in self.protected:
-            query = next(queries(row))
+            query = next(queries(row, EXAMPLE_IDS))
             groups = raced_groups_of(row)
             for targets in zip(*(own_targets(row, group) for group in groups), strict=True):
                 for group, target in zip(groups, targets, strict=True):
@@ -182,7 +182,7 @@ class Matrix:
 
 def _calls(row: Endpoint, role: Role, group: str) -> Iterator[Call]:
     """With each query; once for each resource where requests change them."""
-    for query in islice(queries(row), None if row.method in _SAFE else 1):
+    for query in islice(queries(row, EXAMPLE_IDS), None if row.method in _SAFE else 1):
         for targets in (own_targets, other_targets):
             for target in targets(row, group):
                 yield Call(row=row, role=role, target=target, query=query)

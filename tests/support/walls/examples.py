@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from automation_retry.adapters.wire.json_schema import Schema, component_of, not_null
+from automation_retry.adapters.wire.json_schema import Schema, component_of
 from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def queries(row: Endpoint) -> Iterator[str]:
+def queries(row: Endpoint, example_ids: Mapping[str, str]) -> Iterator[str]:
     """The empty one, if no parameter is required, and one with all parameters.
 
+    Ids of resources are written as `{name}`, as in the example of a body.
+
     Raises:
-        LookupError: the schema of a parameter has no value to take.
+        LookupError: the schema of a parameter has no value to take, or an unknown id.
     """
     if row.query is None:
         yield ""
@@ -25,7 +27,8 @@ def queries(row: Endpoint) -> Iterator[str]:
     if not schema.get("required"):
         yield ""
     parameters = schema["properties"].items()
-    yield urlencode({name: _value(row, name, not_null(one)) for name, one in parameters})
+    values = {name: str(_value(row, name, one)) for name, one in parameters}
+    yield _UUID.sub(lambda found: f"{{{_name(row, found[0], example_ids)}}}", urlencode(values))
 
 
 def _value(row: Endpoint, name: str, schema: Schema) -> Any:
@@ -63,7 +66,7 @@ def _text(row: ProtectedEndpoint) -> str:
 def _name(row: Endpoint, found: str, example_ids: Mapping[str, str]) -> str:
     if found not in example_ids:
         raise LookupError(
-            f"{row.method} {row.path}: its example of a body names {found}, and the walls between"
+            f"{row.method} {row.path}: an example of its names {found}, and the walls between"
             " tenants are not tested for that; add what makes such a resource, with that id as its"
             " `example`, to RESOURCES in tests/support/walls/resources.py"
         )

@@ -1,4 +1,4 @@
-"""The resources that paths and bodies name, by the names of their parameters."""
+"""The resources that paths, queries and bodies name, by the names of their parameters."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -8,7 +8,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from automation_retry.entrypoints.http.endpoint import Endpoint
-from tests.support.walls.examples import body_example, names_in
+from tests.support.walls.examples import body_example, names_in, queries
 from tests.support.walls.executions import Answered, Executions
 from tests.support.walls.tenants import Tenant, shared_id
 from tests.support.world import World
@@ -48,7 +48,7 @@ class Whose(Enum):
 
 @frozen(kw_only=True)
 class Target:
-    """What the path of a request names."""
+    """What a request names."""
 
     whose: Whose
     state: str = ""
@@ -63,7 +63,7 @@ EXAMPLE_IDS = {kind.example: name for name, kind in RESOURCES.items()}
 
 
 def parameters(row: Endpoint) -> Sequence[str]:
-    """The resources that a row's path and body name.
+    """The resources that a row's path, query and body name.
 
     Raises:
         LookupError: no kind of resource is known for one of them.
@@ -77,7 +77,8 @@ def parameters(row: Endpoint) -> Sequence[str]:
                 " in tests/support/walls/resources.py"
             )
     in_body = names_in(body_example(row, EXAMPLE_IDS) or "")
-    return list(dict.fromkeys([*in_path, *in_body]))
+    in_query = [name for query in queries(row, EXAMPLE_IDS) for name in names_in(query)]
+    return list(dict.fromkeys([*in_path, *in_query, *in_body]))
 
 
 def own_id(name: str, group: str, state: str) -> UUID:

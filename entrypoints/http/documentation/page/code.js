@@ -9,7 +9,8 @@ const SHOWN_TO = 1_000_000;
 export function codeBlock(title, { wraps = false } = {}) {
   const code = element("code");
   const shortened = element("p", { class: "note", hidden: true });
-  const copy = element("button", { type: "button", class: "quiet" }, "Copy");
+  const label = `Copy: ${title}`;
+  const copy = element("button", { type: "button", class: "quiet", "aria-label": label }, "Copy");
   const pre = element(
     "pre",
     { class: wraps ? "wraps" : null, tabindex: 0, role: "group", "aria-label": title },
