@@ -22,7 +22,7 @@ from automation_retry.entrypoints.http.wire.errors import HttpError
 
 
 def route_table(api: Api) -> Sequence[Endpoint]:
-    """Every route of the service: what it takes, needs, answers and refuses."""
+    """Every route of the service."""
     rows = [*execution_endpoints(api), *operation_endpoints(api)]
     return [*rows, *documentation_endpoints(api, rows)]
 
