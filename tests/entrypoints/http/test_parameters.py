@@ -1,68 +1,23 @@
 """A row of the route table with a query and a body: what reaches its handler, and what does not."""
 
-import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
-from attrs import asdict, evolve, field, frozen
+from attrs import evolve, frozen
 from httpx import ASGITransport, AsyncClient
-from starlette.responses import Response
 
 from automation_retry.adapters.memory import memory_storage
 from automation_retry.domain import AUTOMATION_EXECUTE
 from automation_retry.entrypoints.http.app import app_of
-from automation_retry.entrypoints.http.documentation.openapi import openapi_document
-from automation_retry.entrypoints.http.endpoint import Call, ProtectedEndpoint, Success, Tag
-from automation_retry.entrypoints.http.wire.json_response import JsonResponse
-from automation_retry.entrypoints.http.wire.paging import PageQuery
-from automation_retry.entrypoints.http.wire.parameters import Parameters
-from automation_retry.entrypoints.http.wire.values import OrNull, Whole
 from tests.entrypoints.http.conftest import new_api
+from tests.entrypoints.http.orders import ORDER, StrictOrder
 from tests.support.factories import NOON
 
 NUMBER = "one whole number from 1 to 10"
 A_BODY = "a JSON object (RFC 8259, UTF-8)"
-
-
-@frozen(kw_only=True)
-class Bounds(Parameters):
-    lowest: Annotated[int, Whole(1, 10), "The first."] | None = None
-
-
-@frozen(kw_only=True)
-class Order(Parameters):
-    amount: Annotated[int, Whole(1, 10), "How many."]
-    rate: Annotated[int | None, OrNull(Whole(1, 10)), "How fast; null for no limit."] = 2
-    bounds: Bounds | None = None
-    total_count: Annotated[int, Whole(1, 10), "Of all."] = field(default=1, alias="totalCount")
-
-
-@frozen(kw_only=True)
-class StrictOrder(Parameters):
-    bounds: Bounds
-    rate: Annotated[int | None, OrNull(Whole(1, 10)), "How fast; null for no limit."]
-
-
-async def _echo(call: Call) -> Response:
-    return JsonResponse({"query": asdict(call.query), "body": asdict(call.body)})
-
-
-ORDER = ProtectedEndpoint(
-    method="POST",
-    path="/orders",
-    operation_id="order",
-    tag=Tag("Orders", ""),
-    summary="Order",
-    permission=AUTOMATION_EXECUTE,
-    query=PageQuery,
-    body=Order,
-    body_example={"amount": 3},
-    success=Success(meaning="What was read.", schema={"type": "object"}),
-    handler=_echo,
-)
 
 
 @frozen
@@ -215,30 +170,6 @@ async def test_what_is_required_may_be_an_object_or_nullable(orders: Orders) -> 
     )
 
 
-@frozen(kw_only=True)
-class Unchecked(Parameters):
-    name: str = ""
-
-
-@frozen(kw_only=True)
-class AroundUnchecked(Parameters):
-    inner: Unchecked | None = None
-
-
-@frozen(kw_only=True)
-class NoParameters:
-    amount: Annotated[int, Whole(1, 10), "How many."]
-
-
-@pytest.mark.parametrize("cls", [Unchecked, AroundUnchecked, NoParameters])
-def test_a_field_without_a_check_is_no_row(cls: type[Any]) -> None:
-    """What the document says of it would not be enforced."""
-    with pytest.raises(TypeError, match="would not be checked"):
-        evolve(ORDER, query=cls)
-    with pytest.raises(TypeError, match="would not be checked"):
-        evolve(ORDER, body=cls)
-
-
 async def test_a_query_is_refused_before_the_body(orders: Orders) -> None:
     """A request with both wrong is told of the query."""
     status, answer = await orders.send(b"{}", "?limit=0")
@@ -260,47 +191,3 @@ async def test_checks_keep_their_order(
     answered, _ = await orders.send(body, **headers)
 
     assert answered == status
-
-
-async def test_what_is_read_is_what_is_documented() -> None:
-    """The checks and the document come from one class."""
-    document = json.loads(orjson.dumps(openapi_document([ORDER], version="1", root_path="")))
-
-    operation = document["paths"]["/orders"]["post"]
-    [content] = operation["requestBody"]["content"].values()
-    schemas = document["components"]["schemas"]
-    assert operation["requestBody"]["required"]
-    assert content == {
-        "schema": {"$ref": "#/components/schemas/Order"},
-        "example": {"amount": 3},
-    }
-    assert schemas["Order"] == {
-        "type": "object",
-        "properties": {
-            "amount": {"type": "integer", "minimum": 1, "maximum": 10, "description": "How many."},
-            "rate": {
-                "type": ["integer", "null"],
-                "minimum": 1,
-                "maximum": 10,
-                "description": "How fast; null for no limit.",
-                "default": 2,
-            },
-            "bounds": {"$ref": "#/components/schemas/Bounds"},
-            "totalCount": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 10,
-                "description": "Of all.",
-                "default": 1,
-            },
-        },
-        "required": ["amount"],
-        "additionalProperties": False,
-    }
-    assert schemas["Bounds"] == {
-        "type": "object",
-        "properties": {
-            "lowest": {"type": "integer", "minimum": 1, "maximum": 10, "description": "The first."}
-        },
-        "additionalProperties": False,
-    }
