@@ -18,6 +18,8 @@ QUICK ?=
 ON_OTHER_DATABASES := tests/contracts tests/end_to_end --ignore=tests/end_to_end/test_consumers.py \
 	--ignore=tests/end_to_end/test_tenant_walls.py
 NODE_LOCK := tests/system/node/package-lock.json
+# Apart, since they bring pydantic: dependency-injector imports it where it is, which makes starts slow.
+CLIENTS_LOCK := tests/system/clients/requirements.lock
 POSTGRES_15 := /usr/lib/postgresql/15/bin
 FLOORS_TESTS := tests/domain tests/application tests/adapters tests/contracts tests/entrypoints \
 	tests/end_to_end tests/packaging tests/test_architecture.py
@@ -33,7 +35,7 @@ use_floors = $(locked) shared $(FLOORS_VENV)
 use_bench = $(locked) shared $(BENCH_VENV) $(use)
 
 pin = $(use) $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-	--no-header --no-emit-index-url --extra $(1)
+	--no-header --no-emit-index-url $(addprefix --extra ,$(1))
 
 # A virtual environment at $(@D) with what $< pins, and the project. Once it has the lock, make asks
 # again whether it is still needed: another make may have installed it meanwhile.
@@ -84,6 +86,10 @@ test-system: $(VENV)/installed ## run what needs packages of the system: Postgre
 		&& cp $(NODE_LOCK) $(dir $(NODE_LOCK))package.json var/node/ \
 		&& npm ci --prefix var/node --no-audit --no-fund --loglevel=error \
 		&& cp $(NODE_LOCK) var/node/installed; }
+	@cmp -s $(CLIENTS_LOCK) var/clients/installed || { $(PYTHON) -m venv --clear var/clients \
+		&& var/clients/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+			--require-hashes --requirement $(CLIENTS_LOCK) \
+		&& cp $(CLIENTS_LOCK) var/clients/installed; }
 	@$(use) $(BIN)/python -m pytest tests/system
 	@for database in 15 pgbouncer; do \
 		$(use) $(BIN)/python -m pytest $(ON_OTHER_DATABASES) --database=$$database || exit 1; done
@@ -120,6 +126,7 @@ lock: $(VENV)/installed ## pin the newest fitting packages, for use and for the 
 	@$(use) $(BIN)/python -m pip install --quiet uv
 	@$(call pin,dev) pyproject.toml -o requirements.lock
 	@$(call pin,bench) --constraint requirements.lock pyproject.toml -o $(BENCH_LOCK)
+	@$(call pin) $(CLIENTS_LOCK:.lock=.in) -o $(CLIENTS_LOCK)
 
 clean: ## remove what make made: virtual environments, caches and the demo's data
 	$(locked) exclusive $(VENV) $(locked) exclusive $(BENCH_VENV) $(locked) exclusive $(FLOORS_VENV) \

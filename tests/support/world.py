@@ -116,7 +116,8 @@ async def _hold_to_its_document(client: httpx.AsyncClient) -> None:
 
     async def check(answer: httpx.Response) -> None:
         await answer.aread()
-        assert described.problems(answer) == []
+        problems = described.problems(answer)
+        assert not problems, problems
 
     client.event_hooks["response"].append(check)
 

@@ -22,6 +22,7 @@ from tests.test_readme import code
 PROGRAMS = Path(__file__).parent / "clients"
 PACKAGES = ROOT / "var" / "node" / "node_modules"
 BIN = Path(sys.executable).parent
+GENERATORS = ROOT / "var" / "clients" / "bin"
 
 Document = dict[str, Any]
 
@@ -59,7 +60,7 @@ class Client:
         self, command: Sequence[str], variables: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
         both = environment(variables or {})
-        both["PATH"] = f"{BIN}:{PACKAGES / '.bin'}:{both['PATH']}"
+        both["PATH"] = f"{BIN}:{GENERATORS}:{PACKAGES / '.bin'}:{both['PATH']}"
         both["MYPY_CACHE_DIR"] = str(self.cache)
         process = await asyncio.create_subprocess_exec(
             *command, cwd=self.folder, env=both, stdout=PIPE, stderr=STDOUT
@@ -110,6 +111,19 @@ async def document_of(world: World) -> Document:
     assert answer.status_code == 200
     document: Document = answer.json()
     return document
+
+
+async def test_the_document_is_openapi_3_1(postgres_world: World, tmp_path: Path) -> None:
+    """Nothing that its specification refuses, and no reference to nowhere."""
+    document = tmp_path / "openapi.json"
+    document.write_text(json.dumps(await document_of(postgres_world)), "utf-8")
+
+    process = await asyncio.create_subprocess_exec(
+        GENERATORS / "openapi-spec-validator", document, stdout=PIPE, stderr=STDOUT
+    )
+    printed, _ = await process.communicate()
+
+    assert (process.returncode, printed.decode().strip()) == (0, f"{document}: OK")
 
 
 async def test_a_generated_client_retries(client: Client, postgres_world: World) -> None:

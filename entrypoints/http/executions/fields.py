@@ -93,6 +93,7 @@ EXECUTION: Final = Component(
         "properties": {
             **_properties(Execution, EXECUTION_FIELDS),
             "truncated": _TRUNCATED,
+            "unreadable": _UNREADABLE,
             "_links": _LINKS,
         },
         "required": [*EXECUTION_FIELDS, "_links"],

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
+from jsonschema import Draft202012Validator
 
 from automation_retry.adapters.memory import memory_storage
 from automation_retry.application import GetExecution, ListFailedAttempts, RetryExecution
@@ -35,11 +35,13 @@ def operations() -> Iterator[tuple[str, str, Any]]:
             yield method, path, operation
 
 
-def test_the_document_is_openapi_3_1() -> None:
-    """Nothing that the specification's own schema refuses, and no reference to nowhere."""
-    document = document_of()
+def test_every_schema_is_one() -> None:
+    """Of the dialect that OpenAPI 3.1 has. `make test-system` validates the whole document."""
+    schemas = document_of()["components"]["schemas"]
 
-    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    assert schemas
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
 
 
 def test_every_row_is_described() -> None:
