@@ -246,7 +246,7 @@ MUTANTS: Final = {
             )
         ),
         # No execution runs again, so no more retries come of waiting longer.
-        evolve(scenarios.SIMULTANEOUS_RETRIES, seconds=5.0),
+        evolve(scenarios.SIMULTANEOUS_RETRIES, seconds=5.0, settles_within=10.0),
         Rule.LOST_MESSAGE,
         _BY_COMMIT,
     ),
