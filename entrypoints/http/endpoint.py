@@ -229,10 +229,10 @@ class ExactRoute(Route):
         if b"%2f" in scope.get("raw_path", b"").lower():
             return Match.NONE, {}
         found = super().matches(scope)
-        path = scope["path"]
-        if found[0] is not Match.NONE or not path.startswith(f"{self._root_path}/"):
-            return found
-        return super().matches({**scope, "path": path.removeprefix(self._root_path)})
+        prefix, path = self._root_path, scope["path"]
+        if found[0] is Match.NONE and prefix and path.startswith(f"{prefix}/"):
+            return super().matches({**scope, "path": path.removeprefix(prefix)})
+        return found
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self  # the access log names it; Starlette sets it only from 1.1 on
