@@ -51,7 +51,7 @@ class Parameters:
 def require_checks(cls: type) -> None:
     """Raises TypeError unless every field of a query or body has a check.
 
-    That is one of `wire.values`, or another class of parameters; either may be null.
+    That is one of `wire.values`, or another class of parameters; either may be absent (`| None`).
     """
     hints = get_type_hints(cls, include_extras=True)
     for field in attrs.fields(cls):
