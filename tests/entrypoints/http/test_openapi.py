@@ -165,3 +165,30 @@ def test_every_example_of_a_parameter_is_what_its_schema_says(row: Any) -> None:
     for parameter in (*row.path_parameters, *row.all_headers):
         if parameter.example is not None:
             assert described.problems_of(parameter.schema, parameter.example) == []
+
+
+@pytest.mark.parametrize("name", document_of()["components"]["responses"])
+def test_errors_with_details_come_first(name: str) -> None:
+    """Clients that take the first schema that fits would never see the details of the others."""
+    document = document_of()
+    schema = document["components"]["responses"][name]["content"]["application/json"]["schema"]
+    names = [one["$ref"].rpartition("/")[2] for one in schema.get("anyOf", [schema])]
+    detailed = [
+        "details" in document["components"]["schemas"][one]["properties"]["error"]["properties"]
+        for one in names
+    ]
+
+    assert detailed == sorted(detailed, reverse=True)
+
+
+def test_an_error_before_the_key_is_known_has_no_rate_limit() -> None:
+    """So no answer that may be one promises its headers; 403 and 429 are of a known key."""
+    responses = document_of()["components"]["responses"]
+    promised = {
+        name
+        for name, one in responses.items()
+        if one["headers"].get("X-RateLimit-Limit", {}).get("required")
+    }
+
+    assert {"Forbidden", "RateLimited"} <= promised
+    assert not {"Unauthorized", "NotFound", "InternalError", "ServiceUnavailable"} & promised

@@ -139,6 +139,7 @@ async def test_a_body_that_is_wrong_is_refused_by_name(
     [
         orjson.dumps({str(number): 1 for number in range(100_000)}),
         orjson.dumps({"n" * 1_000_000: 1}),
+        b'{"%s": 1, "%s": 1}' % (b"n" * 400_000, b"n" * 400_000),
         b'{"amount": 1, "amount": 1, "%s": %s}'
         % (
             "😀".encode() + b"n" * 500_000,
@@ -146,7 +147,7 @@ async def test_a_body_that_is_wrong_is_refused_by_name(
         ),
         b'{"n": 1, "n": 1, "inner": ' * 30_000 + b"{}" + b"}" * 30_000,
     ],
-    ids=["many names", "a long name", "within a long name", "deep"],
+    ids=["many names", "a long name", "a long name twice", "within a long name", "deep"],
 )
 async def test_a_refusal_does_not_grow_with_the_request(orders: Orders, body: bytes) -> None:
     """It has the first names that are wrong, and the beginning of a long one."""
