@@ -8,8 +8,8 @@ from cattrs import Converter
 
 from automation_retry.domain import utc_text
 
-JSON: Final = Converter(use_alias=True)
+CONVERTER: Final = Converter(use_alias=True)
 """UUIDs stay as they are: orjson writes them."""
 
 # A job and its event have the same time.
-JSON.register_unstructure_hook(datetime, lru_cache(maxsize=16)(utc_text))
+CONVERTER.register_unstructure_hook(datetime, lru_cache(maxsize=16)(utc_text))

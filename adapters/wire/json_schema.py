@@ -110,17 +110,22 @@ def _annotated(hint: Any, *notes: Any) -> Schema:
 
 def _union(members: Sequence[Any]) -> Schema:
     if types.NoneType in members:
-        return nullable(schema_of(_without_none(members)))
+        return nullable(schema_of(_joined(members)))
     return {"anyOf": [schema_of(one) for one in members]}
 
 
-def _without_none(members: Sequence[Any]) -> Any:
+def _joined(members: Sequence[Any]) -> Any:
     return reduce(or_, (one for one in members if one is not types.NoneType))
 
 
-def _not_none(hint: Any) -> Any:
-    is_union = get_origin(hint) in {Union, types.UnionType}
-    return _without_none(get_args(hint)) if is_union else hint
+def may_be_none(hint: Any) -> bool:
+    """Whether the type is a union with None."""
+    return get_origin(hint) in {Union, types.UnionType} and types.NoneType in get_args(hint)
+
+
+def not_none(hint: Any) -> Any:
+    """The type without None."""
+    return _joined(get_args(hint)) if may_be_none(hint) else hint
 
 
 def nullable(schema: Schema) -> Schema:
@@ -140,7 +145,7 @@ def property_of(cls: type, name: str) -> Schema:
     """The schema of one field of an attrs class, with the bounds of its validator."""
     attribute = attrs.fields_dict(cls)[name]
     hint = get_type_hints(cls, include_extras=True)[name]
-    schema = schema_of(hint if getattr(cls, "other_fields", True) else _not_none(hint))
+    schema = schema_of(hint if getattr(cls, "other_fields", True) else not_none(hint))
     return {**schema, **_BOUNDS.get(attribute.validator, {})}
 
 

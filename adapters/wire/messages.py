@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from attrs import field, frozen
 
-from automation_retry.adapters.wire.converter import JSON
+from automation_retry.adapters.wire.converter import CONVERTER
 from automation_retry.application import ExecutionJob, Message, MessageKind, RetriedEvent
 from automation_retry.domain import validators
 
@@ -119,7 +119,7 @@ def _message(kind: MessageKind, sent: ExecutionJob | RetriedEvent, body: Job | E
         tenant=sent.retried.tenant,
         execution_id=sent.retried.execution_id,
         attempt=sent.retried.attempt,
-        body=orjson.dumps(JSON.unstructure(body)).decode(),
+        body=orjson.dumps(CONVERTER.unstructure(body)).decode(),
     )
 
 

@@ -6,7 +6,12 @@ from typing import Any, Final, get_type_hints
 from attrs import frozen
 
 from automation_retry.adapters.wire.json_schema import Component, schema_of
-from automation_retry.application import ApiKeyRequired, StorageFailed
+from automation_retry.application import (
+    ApiKeyRequired,
+    InvalidApiKey,
+    StorageFailed,
+    StorageUnavailable,
+)
 from automation_retry.entrypoints.http.endpoint import Endpoint
 from automation_retry.entrypoints.http.wire.error_table import ANSWERS, INTERNAL, Answer
 from automation_retry.entrypoints.http.wire.errors import SERVER_ERRORS, PathNotFound
@@ -17,6 +22,7 @@ from automation_retry.entrypoints.http.wire.headers import (
 )
 
 _BEFORE_THE_KEY_IS_KNOWN: Final = (ApiKeyRequired, PathNotFound, *SERVER_ERRORS)
+_BEFORE_OR_AFTER: Final = (InvalidApiKey, StorageUnavailable)
 
 
 @frozen(eq=False)
@@ -50,7 +56,7 @@ def failures(endpoint: Endpoint) -> Iterator[Failure]:
 def _headers(error: type[Exception], answer: Answer, *, limited: bool) -> Mapping[str, bool]:
     headers = {ECHOED_REQUEST_ID.name: True}
     if limited and error not in _BEFORE_THE_KEY_IS_KNOWN:
-        known = answer is not INTERNAL  # which may also happen before
+        known = answer is not INTERNAL and error not in _BEFORE_OR_AFTER
         headers |= {RATE_LIMIT.name: known, RATE_LIMIT_REMAINING.name: known}
     return headers | dict.fromkeys(answer.headers, True)
 

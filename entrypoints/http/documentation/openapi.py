@@ -13,9 +13,9 @@ from automation_retry.entrypoints.http.documentation.failures import Failure, ca
 from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoint
 from automation_retry.entrypoints.http.wire.error_responses import envelope
 from automation_retry.entrypoints.http.wire.headers import (
-    ANSWER_HEADERS,
     API_KEY,
     ECHOED_REQUEST_ID,
+    ERROR_HEADERS,
     RATE_LIMIT,
     RATE_LIMIT_REMAINING,
     Parameter,
@@ -171,7 +171,7 @@ class _Document:
             "description": "\n\n".join(dict.fromkeys(one.answer.when for one in same_status)),
             "headers": {
                 name: _header(
-                    ANSWER_HEADERS[name],
+                    ERROR_HEADERS[name],
                     required=all(one.headers.get(name, False) for one in same_status),
                 )
                 for name in names

@@ -37,7 +37,7 @@ _POLICY: Final = (
 _TEXT: Final = {"type": "string"}
 _PAGE_HEADERS: Final = (
     Parameter("Content-Security-Policy", "Nothing from elsewhere is loaded.", _TEXT, _POLICY),
-    Parameter("X-Content-Type-Options", "The media type is right.", _TEXT, "nosniff"),
+    Parameter("X-Content-Type-Options", "Browsers take the media type as it is.", _TEXT, "nosniff"),
     Parameter("Referrer-Policy", "No other site learns of the page.", _TEXT, "no-referrer"),
 )
 _SENT_WITH_PAGES: Final = {

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from automation_retry.adapters.wire.converter import JSON
+from automation_retry.adapters.wire.converter import CONVERTER
 from automation_retry.entrypoints.http.wire.error_table import ANSWERS, INTERNAL, Answer
 from automation_retry.entrypoints.http.wire.errors import MethodNotAllowed, PathNotFound
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
@@ -17,7 +17,7 @@ def envelope(error: Exception, answer: Answer) -> dict[str, Any]:
     """AlgaPSA's error body; without details where there are none."""
     fields = {"code": answer.code, "message": answer.message or str(error)}
     if answer.details is not None:
-        fields["details"] = JSON.unstructure(answer.details(error))
+        fields["details"] = CONVERTER.unstructure(answer.details(error))
     return {"error": fields}
 
 

@@ -69,7 +69,7 @@ RETRY_AFTER: Final = Parameter("Retry-After", "Seconds after which to repeat the
 CHALLENGE: Final = Parameter("WWW-Authenticate", "How to authenticate.", {"type": "string"})
 ALLOW: Final = Parameter("Allow", "The methods of the path.", {"type": "string"})
 
-ANSWER_HEADERS: Final[Mapping[str, Parameter]] = {
+ERROR_HEADERS: Final[Mapping[str, Parameter]] = {
     header.name: header
     for header in (
         ECHOED_REQUEST_ID,
@@ -79,6 +79,5 @@ ANSWER_HEADERS: Final[Mapping[str, Parameter]] = {
         RETRY_AFTER,
         CHALLENGE,
         ALLOW,
-        REPLAYED,
     )
 }

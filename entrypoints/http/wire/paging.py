@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from attrs import field, frozen
 
-from automation_retry.adapters.wire.converter import JSON
+from automation_retry.adapters.wire.converter import CONVERTER
 from automation_retry.adapters.wire.json_schema import Component, component_of
 from automation_retry.application import Page, PageRequest
 from automation_retry.entrypoints.http.wire.parameters import Parameters
@@ -45,7 +45,7 @@ def paginated(page: Page[Any], items: Sequence[Any]) -> dict[str, Any]:
         hasNext=page.has_next,
         hasPrev=page.has_prev,
     )
-    return {"data": items, "pagination": JSON.unstructure(pagination)}
+    return {"data": items, "pagination": CONVERTER.unstructure(pagination)}
 
 
 @cache

@@ -8,17 +8,13 @@ meaning. Fields without a default are required; others than those of the class a
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import reduce
 from itertools import islice
-from operator import or_
-from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
     ClassVar,
     Final,
     TypeVar,
-    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -29,12 +25,13 @@ import orjson
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
 from starlette.datastructures import QueryParams
 
+from automation_retry.adapters.wire.json_schema import may_be_none, not_none
 from automation_retry.entrypoints.http.wire.errors import InvalidParameters
 
-BODY: Final = "body"
-AN_OBJECT: Final = "a JSON object"
+_BODY_ITSELF: Final = "body"
+_AN_OBJECT: Final = "a JSON object"
 _A_BODY: Final = "a JSON object (RFC 8259, UTF-8)"
-MOST_NAMED: Final = 20
+_MOST_NAMED: Final = 20
 """A request may have a hundred thousand wrong names; the answer has the first ones."""
 _LONGEST_NAME: Final = 100
 
@@ -68,16 +65,7 @@ def _is_checked(hint: Any) -> bool:
     if isinstance(hint, type) and issubclass(hint, Parameters):
         require_checks(hint)
         return True
-    return _may_be_absent(hint) and _is_checked(_present(hint))
-
-
-def _may_be_absent(hint: Any) -> bool:
-    return get_origin(hint) in {Union, UnionType} and NoneType in get_args(hint)
-
-
-def _present(hint: Any) -> Any:
-    """The type of a field that may be absent, where it is there."""
-    return reduce(or_, (one for one in get_args(hint) if one is not NoneType))
+    return may_be_none(hint) and _is_checked(not_none(hint))
 
 
 def read_query(query: QueryParams, cls: type[Structured]) -> Structured:
@@ -111,11 +99,11 @@ def read_body(text: bytes, cls: type[Structured]) -> Structured:
     try:
         orjson.loads(text)  # stricter than json: UTF-8, no NaN, no halves of a character
         body = json.loads(text, object_pairs_hook=an_object)
-        repeated = [*islice(_repeated(body, ""), MOST_NAMED)] if repeating else []
+        repeated = [*islice(_repeated(body, ""), _MOST_NAMED)] if repeating else []
     except (ValueError, RecursionError) as error:
-        raise InvalidParameters({BODY: _A_BODY}) from error
+        raise InvalidParameters({_BODY_ITSELF: _A_BODY}) from error
     if not isinstance(body, dict):
-        raise InvalidParameters({BODY: _A_BODY})
+        raise InvalidParameters({_BODY_ITSELF: _A_BODY})
     if repeated:
         raise InvalidParameters(dict.fromkeys(repeated, "given once"))
     return _structured(_BODY, body, cls)
@@ -150,7 +138,7 @@ def _structured(converter: Converter, raw: Mapping[str, Any], cls: type[Structur
     try:
         return converter.structure(raw, cls)
     except ClassValidationError as error:
-        raise InvalidParameters(dict(islice(_expected(error, ""), MOST_NAMED))) from error
+        raise InvalidParameters(dict(islice(_expected(error, ""), _MOST_NAMED))) from error
 
 
 def _expected(error: ClassValidationError, path: str) -> Iterator[tuple[str, str]]:
@@ -168,14 +156,13 @@ def _expected(error: ClassValidationError, path: str) -> Iterator[tuple[str, str
     for other in others:
         if isinstance(other, ForbiddenExtraKeysError):
             known = ", ".join(field.alias for field in attrs.fields(other.cl)) or "none"
-            for name in sorted(other.extra_fields)[:MOST_NAMED]:
+            for name in sorted(other.extra_fields)[:_MOST_NAMED]:
                 yield f"{path}{name}"[:_LONGEST_NAME], f"no such parameter; there are: {known}"
 
 
 def _expected_of(hint: Any) -> str:
-    if _may_be_absent(hint):
-        return _expected_of(_present(hint))
-    return str(_value_of(hint).expected) if _has_value(hint) else AN_OBJECT
+    hint = not_none(hint)
+    return str(_value_of(hint).expected) if _has_value(hint) else _AN_OBJECT
 
 
 def _value_of(hint: Any) -> Any:
@@ -208,9 +195,9 @@ def _converter(read: Callable[[Any, Any], Any]) -> Converter:
     converter = Converter(forbid_extra_keys=True, use_alias=True)
 
     def present(hint: Any) -> Callable[[Any, Any], Any]:
-        return lambda raw, _: converter.structure(raw, _present(hint))
+        return lambda raw, _: converter.structure(raw, not_none(hint))
 
-    converter.register_structure_hook_factory(_may_be_absent, present)
+    converter.register_structure_hook_factory(may_be_none, present)
     converter.register_structure_hook_factory(_has_value, _reading(read))
     return converter
 

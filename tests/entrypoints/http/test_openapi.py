@@ -120,16 +120,16 @@ def test_what_a_row_needs_is_told(row: Any) -> None:
         assert not {"401", "403", "429"} & set(operation["responses"])
 
 
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: f"{row.method} {row.path}")
-def test_a_next_step_is_an_operation_that_takes_those_values(row: Any) -> None:
+def test_a_next_step_is_an_operation_that_takes_those_values() -> None:
     """Its parameters exist."""
     names = {
         operation["operationId"]: {one["name"] for one in operation.get("parameters", ())}
         for _, _, operation in operations()
     }
+    steps = [step for row in DOCUMENTED for step in row.success.next_steps.items()]
 
-    for operation_id, parameters in row.success.next_steps.items():
-        assert set(parameters) <= names[operation_id]
+    assert len(steps) >= 4
+    assert [step for step in steps if not set(step[1]) <= names[step[0]]] == []
 
 
 def test_every_error_is_one_of_a_route() -> None:
@@ -157,14 +157,19 @@ def test_what_a_use_case_raises_is_an_error_of_its_row(operation_id: str) -> Non
     assert {error.__name__ for error in row.errors} <= raised
 
 
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: f"{row.method} {row.path}")
-def test_every_example_of_a_parameter_is_what_its_schema_says(row: Any) -> None:
+def test_every_example_of_a_parameter_is_what_its_schema_says() -> None:
     """Of a path or a header."""
     described = Described(document_of())
+    shown = {
+        one.name: (one.schema, one.example)
+        for row in DOCUMENTED
+        for one in (*row.path_parameters, *row.all_headers)
+        if one.example is not None
+    }
 
-    for parameter in (*row.path_parameters, *row.all_headers):
-        if parameter.example is not None:
-            assert described.problems_of(parameter.schema, parameter.example) == []
+    assert shown.keys() >= {"execution_id", "Idempotency-Key"}
+    for schema, example in shown.values():
+        assert described.problems_of(schema, example) == []
 
 
 @pytest.mark.parametrize("name", document_of()["components"]["responses"])

@@ -113,8 +113,8 @@ class Site:
     def _answered(self, neighbour: Tenant, name: str) -> Iterator[Answered]:
         """Those that a neighbour's callers had under the idempotency keys to come.
 
-        One neighbour for the same ids, the other one for others. Half of them have expired: who
-        looks for its own must not remove them.
+        One neighbour for the same ids, the other one for others. Half of them have expired: a
+        lookup of one's own must not remove them.
         """
         for row, role in self.matrix.changing:
             for number, target in enumerate(own_targets(row, keyed_group_of(row, role))):
