@@ -66,3 +66,10 @@ def test_another_payload_is_not(change: dict[str, Any]) -> None:
 
     with pytest.raises(AssertionError):
         hold_to_schema("event", body)
+
+
+@pytest.mark.parametrize("text", ["2026-11-23 12:00:00+00:00", "2026-11-23T12:00:00", "noon"])
+def test_a_time_in_another_form_is_not(text: str) -> None:
+    """RFC 3339, which needs a `T` and a zone."""
+    with pytest.raises(AssertionError):
+        hold_to_schema("event", {**json_body(an_event()), "timestamp": text})
