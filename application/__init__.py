@@ -10,7 +10,9 @@ from automation_retry.application.errors import (
     IdempotencyKeyReused,
     InvalidApiKey,
     InvalidIdempotencyKey,
+    InvalidParameters,
     MessageRefused,
+    QueryTooBroad,
     RetryConflict,
     RetryNotStored,
     SchemaRefused,
@@ -19,18 +21,29 @@ from automation_retry.application.errors import (
     UserExists,
 )
 from automation_retry.application.executions import (
+    ExecutionList,
     ExecutionSeen,
     ExpireIdempotencyKeys,
     GetExecution,
+    ListExecutions,
     ListFailedAttempts,
     Retried,
     RetryExecution,
 )
+from automation_retry.application.failures import FailureOverview, ListFailureGroups
 from automation_retry.application.idempotency import IdempotencyKey
 from automation_retry.application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
 from automation_retry.application.operations import CheckReadiness, ReadinessReport
 from automation_retry.application.outbox import ExpireEvents, Relayed, RelayOutbox
 from automation_retry.application.paging import Page, PageRequest
+from automation_retry.application.selection import (
+    Direction,
+    ExecutionFilter,
+    Position,
+    SortField,
+    Sorting,
+)
+from automation_retry.application.timeline import Timeline
 
 __all__ = [
     "ApiKeyRequired",
@@ -39,22 +52,31 @@ __all__ = [
     "BrokerUnavailable",
     "CheckReadiness",
     "DeliveryError",
+    "Direction",
+    "ExecutionFilter",
     "ExecutionJob",
+    "ExecutionList",
     "ExecutionNotFound",
     "ExecutionSeen",
     "ExpireEvents",
     "ExpireIdempotencyKeys",
+    "FailureOverview",
     "GetExecution",
     "IdempotencyKey",
     "IdempotencyKeyReused",
     "InvalidApiKey",
     "InvalidIdempotencyKey",
+    "InvalidParameters",
+    "ListExecutions",
     "ListFailedAttempts",
+    "ListFailureGroups",
     "Message",
     "MessageKind",
     "MessageRefused",
     "Page",
     "PageRequest",
+    "Position",
+    "QueryTooBroad",
     "ReadinessReport",
     "RelayOutbox",
     "Relayed",
@@ -64,7 +86,10 @@ __all__ = [
     "RetryExecution",
     "RetryNotStored",
     "SchemaRefused",
+    "SortField",
+    "Sorting",
     "StorageFailed",
     "StorageUnavailable",
+    "Timeline",
     "UserExists",
 ]

@@ -1,6 +1,6 @@
 """Errors outside the domain's rules. Each carries its data and writes its own message."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 
@@ -29,6 +29,28 @@ class ExecutionNotFound(ApplicationError):
     def __init__(self, execution_id: UUID) -> None:
         self.execution_id = execution_id
         super().__init__("Execution not found")
+
+
+class InvalidParameters(ApplicationError):
+    """Arguments, parameters of a query or fields of a body are not what they may be.
+
+    `expected` says what would be right for each, by its name.
+    """
+
+    def __init__(self, expected: Mapping[str, str]) -> None:
+        self.expected = expected
+        super().__init__(f"Invalid parameter: {', '.join(expected)}")
+
+
+class QueryTooBroad(ApplicationError):
+    """Too much would have to be read to answer a query within its time limit."""
+
+    def __init__(self, within_s: float) -> None:
+        self.within_s = within_s
+        super().__init__(
+            f"The query takes more than {within_s:g} s; narrow the time, as with failed_from or "
+            "started_from"
+        )
 
 
 class RetryConflict(ApplicationError):

@@ -3,12 +3,15 @@
 from automation_retry.application.executions.attempts import ListFailedAttempts
 from automation_retry.application.executions.expire_idempotency_keys import ExpireIdempotencyKeys
 from automation_retry.application.executions.get import ExecutionSeen, GetExecution
+from automation_retry.application.executions.list import ExecutionList, ListExecutions
 from automation_retry.application.executions.retry import Retried, RetryExecution
 
 __all__ = [
+    "ExecutionList",
     "ExecutionSeen",
     "ExpireIdempotencyKeys",
     "GetExecution",
+    "ListExecutions",
     "ListFailedAttempts",
     "Retried",
     "RetryExecution",

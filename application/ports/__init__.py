@@ -13,6 +13,15 @@ from automation_retry.application.ports.directory import (
     UserAccount,
 )
 from automation_retry.application.ports.event_bus import EventBus
+from automation_retry.application.ports.execution_queries import (
+    MAX_COUNTED,
+    ExecutionQueries,
+    FailureGroup,
+    FailureGroups,
+    ListedExecution,
+    ListedExecutions,
+    Window,
+)
 from automation_retry.application.ports.execution_queue import ExecutionQueue
 from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.application.ports.idempotency_keys import IdempotencyKeys
@@ -38,6 +47,7 @@ from automation_retry.application.ports.unit_of_work import (
 
 __all__ = [
     "DEAD_COUNTED",
+    "MAX_COUNTED",
     "UNBOUNDED",
     "ApiKey",
     "ApiKeyStatus",
@@ -56,10 +66,15 @@ __all__ = [
     "DeliveryStatus",
     "Directory",
     "EventBus",
+    "ExecutionQueries",
     "ExecutionQueue",
     "ExecutionRepository",
+    "FailureGroup",
+    "FailureGroups",
     "IdempotencyKeys",
     "Lifecycle",
+    "ListedExecution",
+    "ListedExecutions",
     "NewId",
     "NewUnitOfWork",
     "Outbox",
@@ -71,4 +86,5 @@ __all__ = [
     "User",
     "UserAccount",
     "ValidKey",
+    "Window",
 ]

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from automation_retry.adapters.time_limits import Limit
 from automation_retry.adapters.wire.json_schema import Component, Schema
-from automation_retry.application import StorageUnavailable
+from automation_retry.application import InvalidParameters, StorageUnavailable
 from automation_retry.domain import Permission, Principal
 from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.http.middleware.admission import ADMISSION_ERRORS, Admission
@@ -26,7 +26,6 @@ from automation_retry.entrypoints.http.middleware.request_body import (
 )
 from automation_retry.entrypoints.http.wire.errors import (
     SERVER_ERRORS,
-    InvalidParameters,
     PathNotFound,
 )
 from automation_retry.entrypoints.http.wire.headers import REQUEST_ID, TENANT, Parameter

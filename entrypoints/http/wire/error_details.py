@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from automation_retry.application import InvalidParameters
 from automation_retry.domain import ExecutionNotFailed
 from automation_retry.entrypoints.http.wire.errors import (
     BodyTooLarge,
-    InvalidParameters,
     NotReady,
     RateLimited,
 )

@@ -1,6 +1,6 @@
 """What the entrypoint refuses, before or instead of a use case."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -22,17 +22,6 @@ class MethodNotAllowed(HttpError):
     def __init__(self, allow: Sequence[str]) -> None:
         self.allow = allow
         super().__init__("Method not allowed")
-
-
-class InvalidParameters(HttpError):
-    """Parameters of the query or fields of the body are not what they may be.
-
-    `expected` says what would be right for each, by its name.
-    """
-
-    def __init__(self, expected: Mapping[str, str]) -> None:
-        self.expected = expected
-        super().__init__(f"Invalid parameter: {', '.join(expected)}")
 
 
 class BodyTooLarge(HttpError):

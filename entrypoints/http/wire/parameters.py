@@ -26,7 +26,7 @@ from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
 from starlette.datastructures import QueryParams
 
 from automation_retry.adapters.wire.json_schema import may_be_none, not_none
-from automation_retry.entrypoints.http.wire.errors import InvalidParameters
+from automation_retry.application import InvalidParameters
 
 _BODY_ITSELF: Final = "body"
 _AN_OBJECT: Final = "a JSON object"

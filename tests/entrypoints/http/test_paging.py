@@ -1,7 +1,7 @@
 import pytest
 from starlette.datastructures import QueryParams
 
-from automation_retry.entrypoints.http.wire.errors import InvalidParameters
+from automation_retry.application import InvalidParameters
 from automation_retry.entrypoints.http.wire.paging import PageQuery
 from automation_retry.entrypoints.http.wire.parameters import read_query
 
