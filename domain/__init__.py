@@ -1,4 +1,4 @@
-"""What an automation execution is, and its one transition: failed → pending.
+"""What an automation execution is, its one transition (failed → pending), and what failures share.
 
 Depends on Python and attrs only: no I/O, no clock, no random ids.
 """
@@ -19,6 +19,12 @@ from automation_retry.domain.execution import (
     Retry,
 )
 from automation_retry.domain.execution_status import ExecutionStatus, UnknownStatus, status_of
+from automation_retry.domain.failure_pattern import (
+    NO_MESSAGE,
+    failure_group_id,
+    failure_pattern,
+    is_failure_group_id,
+)
 from automation_retry.domain.identifiers import is_uuid, parse_execution_id
 from automation_retry.domain.payload import ExecutionLog, Json, LogEntry, LogLevel, utc_text
 from automation_retry.domain.principal import (
@@ -34,6 +40,7 @@ __all__ = [
     "AUTOMATION_READ",
     "CLEARED",
     "MAX_RETRY_COUNT",
+    "NO_MESSAGE",
     "PAYLOADS",
     "DomainError",
     "Execution",
@@ -52,8 +59,11 @@ __all__ = [
     "Retry",
     "UnknownStatus",
     "UnreadableExecution",
+    "failure_group_id",
+    "failure_pattern",
     "is_count",
     "is_duration",
+    "is_failure_group_id",
     "is_uuid",
     "parse_execution_id",
     "status_of",

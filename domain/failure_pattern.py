@@ -1,0 +1,120 @@
+"""What failures have in common: their messages with everything folded away that varies.
+
+Migration 0007 repeats this in SQL, and both agree on every text that PostgreSQL can hold. So the
+regular expressions keep to what both engines read alike, one that backtracks and one that takes the
+longest match: explicit ASCII classes, lookaround of one or two characters, and alternatives of which
+no two can match at one place, or of which the first is the longer.
+"""
+
+import hashlib
+import re
+from typing import Final
+from uuid import UUID
+
+NO_MESSAGE: Final = "<none>"
+"""The pattern of a message that is missing, empty or blank."""
+
+_READ: Final = 10_000
+"""Characters of a message that are looked at; those beyond are as if they were not there."""
+_LINE: Final = 1_000
+_PATTERN: Final = 200
+_BLANK: Final = " \t\n\v\f\r"
+"""ASCII white space: what makes a line blank, is trimmed and collapsed."""
+
+_NON_BLANK: Final = re.compile(r"[^ \t\n\v\f\r]")
+_LINE_END: Final = re.compile(r"[\n\r]")
+
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+# The extended format, to the minute at least if it has a time, and the basic one only with a time: a
+# basic date is a number like others.
+_TIME: Final = re.compile(
+    r"(?<![0-9])(?:[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r"|[0-9]{8}[Tt][0-9]{6}(?:[.,][0-9]+)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)(?![0-9])"
+)
+
+# The domain has a dot and ends in letters: `package@1.2.3` is no address.
+_EMAIL: Final = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:[.][A-Za-z0-9-]+)*[.][A-Za-z]{2,}"
+)
+
+# IPv6 is eight groups or has `::` with a group beside it, may end in IPv4 and may have a zone. A port
+# follows a closing bracket or, as Node.js writes it, the address; before a port `::` alone will do.
+_GROUP: Final = "[0-9A-Fa-f]{1,4}"
+_IPV6: Final = re.compile(
+    "(?<![0-9A-Za-z_:.>)])(?:"
+    f"(?:(?:(?:{_GROUP}:)+|:)(?::{_GROUP})+(?:(?:[.][0-9]{{1,3}}){{3}})?"
+    f"|(?:{_GROUP}:)+:|(?:{_GROUP}:){{7,}}{_GROUP})(?:%[0-9A-Za-z]+)?(?::[0-9]+)?"
+    "|:::[0-9]+)(?![0-9A-Za-z_])"
+)
+_IPV4: Final = re.compile("(?<![0-9.])[0-9]{1,3}(?:[.][0-9]{1,3}){3}(?![0-9])(?::[0-9]+)?")
+_BRACKETED: Final = re.compile(r"\[(?:<ip>|::)\]:[0-9]+")
+
+# A run of eight or more digits begins with one kind that is followed by the other.
+_HEX: Final = re.compile(
+    "(?<![0-9])0[Xx][0-9A-Fa-f]+|(?=[0-9A-Fa-f]{8})(?:[0-9]+[A-Fa-f]|[A-Fa-f]+[0-9])[0-9A-Fa-f]*"
+)
+
+# The group is a code that stays.
+_NUMBER: Final = re.compile(
+    "((?:^|(?:[Ss][Tt][Aa][Tt][Uu][Ss]|[Cc][Oo][Dd][Ee]|[Hh][Tt][Tt][Pp]|[Ee][Rr][Rr][Oo][Rr])"
+    "[ :=/]?)[0-9]{3}(?![0-9]|[.][0-9]))|[0-9]+(?:[.][0-9]+)*"
+)
+
+_SPACES: Final = re.compile(r"[ \t\v\f]{2,}|[\t\v\f]")
+
+_GROUP_ID: Final = re.compile("fg_[0-9a-f]{16}")
+
+
+def failure_pattern(error_message: str | None) -> str:
+    """What is left of the message's first non-blank line when what varies is folded away.
+
+    At most 200 characters, on one line; `NO_MESSAGE` if there is none. UUIDs, times, e-mail and IP
+    addresses, hexadecimal digits and numbers become `<uuid>`, `<time>`, `<email>`, `<ip>`, `<hex>`
+    and `<n>`, in this order; hexadecimal digits, keywords and the `T` and `Z` of times count in
+    either case. A number of three digits stays where it is a code: first in the line, or right after
+    `status`, `code`, `http` or `error` with at most one of space, `:`, `=` and `/` between.
+
+    Of the message, the first 10,000 characters are looked at, and of the line the first 1,000.
+    """
+    line = _first_line((error_message or "")[:_READ])
+    if not line:
+        return NO_MESSAGE
+    line = _UUID.sub("<uuid>", line)
+    line = _TIME.sub("<time>", line)
+    line = _EMAIL.sub("<email>", line)
+    line = _IPV6.sub("<ip>", line)
+    line = _IPV4.sub("<ip>", line)
+    line = _BRACKETED.sub("<ip>", line)
+    line = _HEX.sub("<hex>", line)
+    line = _NUMBER.sub(lambda number: number[1] or "<n>", line)
+    return _SPACES.sub(" ", line)[:_PATTERN]
+
+
+def failure_group_id(automation_rule_id: UUID | None, error_message: str | None) -> str:
+    """Names the group of failures that have this rule and the pattern of this message.
+
+    `fg_` and the first 16 hexadecimal digits of SHA-256 of `1`, the rule's id (empty for None) and
+    the pattern, each on a line, in UTF-8.
+    """
+    rule = "" if automation_rule_id is None else str(automation_rule_id)
+    # PostgreSQL's text holds no lone surrogates, but a Python string may.
+    text = f"1\n{rule}\n{failure_pattern(error_message)}".encode(errors="surrogatepass")
+    return f"fg_{hashlib.sha256(text).hexdigest()[:16]}"
+
+
+def is_failure_group_id(text: str) -> bool:
+    """Whether `text` has the form of such a name, whether or not a group has it."""
+    return _GROUP_ID.fullmatch(text) is not None
+
+
+def _first_line(text: str) -> str:
+    """The first 1,000 characters of the first line that is not blank, trimmed."""
+    found = _NON_BLANK.search(text)
+    if not found:
+        return ""
+    first = found.start()
+    start = 1 + max(text.rfind("\n", 0, first), text.rfind("\r", 0, first))
+    end = _LINE_END.search(text, first)
+    return text[start : end.start() if end else None][:_LINE].strip(_BLANK)
