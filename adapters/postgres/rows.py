@@ -74,7 +74,7 @@ _CLEARED = {
 }
 
 
-def _cleared(row: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+def cleared_values(row: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
     """The values of the fields that a retry clears, and the names of those out of range."""
     values: dict[str, Any] = {}
     unreadable: list[str] = []
@@ -106,7 +106,7 @@ def execution_from(row: Mapping[str, Any]) -> Execution:
     ]
     if wrong:
         raise UnreadableExecution(row["execution_id"], wrong)
-    values, unreadable = _cleared(row)
+    values, unreadable = cleared_values(row)
     values["actions_successful"] = values["actions_successful"] or 0
     values["actions_failed"] = values["actions_failed"] or 0
     logs = row["logs"]
@@ -117,8 +117,8 @@ def execution_from(row: Mapping[str, Any]) -> Execution:
         automation_rule_id=row["automation_rule_id"],
         status=status_of(row["status"]),
         actions_total=row["actions_total"],
-        trigger_data=_json(row["trigger_data"]),
-        execution_context=_json(row["execution_context"]),
+        trigger_data=json_text(row["trigger_data"]),
+        execution_context=json_text(row["execution_context"]),
         logs=None if logs is None else ExecutionLog(logs),
         retry_count=retry_count,
         truncated=frozenset(row.get("truncated") or ()),
@@ -127,7 +127,7 @@ def execution_from(row: Mapping[str, Any]) -> Execution:
     )
 
 
-def _json(text: str | None) -> Json | None:
+def json_text(text: str | None) -> Json | None:
     return None if text is None else Json(text)
 
 
@@ -155,7 +155,7 @@ def _parsed(text: str) -> datetime | str:
 
 def attempt_from(row: Mapping[str, Any]) -> FailedAttempt:
     """The attempt in a row of `automation_failed_attempts`."""
-    values, unreadable = _cleared(row)
+    values, unreadable = cleared_values(row)
     return FailedAttempt(
         **values,
         tenant=row["tenant"],

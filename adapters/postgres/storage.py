@@ -6,6 +6,7 @@ from typing import Final, LiteralString
 from automation_retry.adapters.postgres.authenticator import PostgresAuthenticator
 from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.directory import PostgresDirectory
+from automation_retry.adapters.postgres.execution_queries import PostgresExecutionQueries
 from automation_retry.adapters.postgres.execution_repository import PostgresExecutionRepository
 from automation_retry.adapters.postgres.group_commit import GroupCommit
 from automation_retry.adapters.postgres.idempotency_keys import PostgresIdempotencyKeys
@@ -53,6 +54,7 @@ def postgres_storage(  # noqa: PLR0913 - options with defaults
     authenticator = PostgresAuthenticator(database, lock_waits, by_tenant=by_tenant)
     return Storage(
         executions=executions,
+        queries=PostgresExecutionQueries(database, limit=payload_limit),
         new_unit_of_work=partial(
             unit_of_work, database, executions, group_commit, on_commit, kinds
         ),

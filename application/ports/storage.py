@@ -6,6 +6,7 @@ from attrs import frozen
 
 from automation_retry.application.ports.authenticator import Authenticator
 from automation_retry.application.ports.directory import Directory
+from automation_retry.application.ports.execution_queries import ExecutionQueries
 from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.application.ports.idempotency_keys import IdempotencyKeys
 from automation_retry.application.ports.lifecycle import Lifecycle
@@ -20,6 +21,7 @@ class Storage:
     """One storage behind its ports."""
 
     executions: ExecutionRepository
+    queries: ExecutionQueries
     new_unit_of_work: NewUnitOfWork
     outbox: Outbox
     idempotency_keys: IdempotencyKeys

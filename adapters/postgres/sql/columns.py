@@ -31,7 +31,7 @@ def utc(column: LiteralString) -> Composed:
     )
 
 
-def _decompressed(column: SQL) -> Composed:
+def decompressed(column: SQL | Composed) -> Composed:
     """The size of a payload when decompressed.
 
     A row detoasts what is stored outside of the table's own row, without converting it to text;
@@ -50,13 +50,13 @@ def is_small(table: LiteralString) -> Composed:
     texts = [SQL("coalesce(octet_length({}), 0)").format(SQL(f"{table}.{one}")) for one in _TEXTS]
     payloads = [SQL(f"{table}.{name}") for name in _PAYLOADS]
     stored = [SQL("coalesce(pg_column_size({}), 0)").format(one) for one in payloads]
-    decompressed = [SQL("coalesce({}, 0)").format(_decompressed(one)) for one in payloads]
+    sizes = [SQL("coalesce({}, 0)").format(decompressed(one)) for one in payloads]
     return SQL(
         "CASE WHEN {stored} > least(65536, %(limit)s) THEN false"
         " ELSE {decompressed} <= least(65536, %(limit)s) END"
     ).format(
         stored=SQL(" + ").join([*texts, *stored]),
-        decompressed=SQL(" + ").join([*texts, *decompressed]),
+        decompressed=SQL(" + ").join([*texts, *sizes]),
     )
 
 
@@ -69,7 +69,7 @@ def large(table: LiteralString) -> Composed:
         SQL("""coalesce(CASE WHEN pg_column_size({it}) > %(limit)s THEN true
                ELSE {decompressed} > %(limit)s::bigint * 4 END, false) AS {name}""").format(
             it=SQL(f"{table}.{name}"),
-            decompressed=_decompressed(SQL(f"{table}.{name}")),
+            decompressed=decompressed(SQL(f"{table}.{name}")),
             name=SQL(name),
         )
         for name in _PAYLOADS

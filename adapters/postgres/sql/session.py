@@ -19,6 +19,11 @@ FROM (
 ) own
 """
 
+# Until the transaction ends. Compiling takes longer than most queries that it makes faster.
+LIMIT_QUERY: Final = """
+SELECT set_config('statement_timeout', %(ms)s, true), set_config('jit', 'off', true)
+"""
+
 # Until the transaction ends; those that this version of PostgreSQL knows.
 LIMIT_TRANSACTION: Final = """
 SELECT count(set_config(s.name, wanted.setting, true))

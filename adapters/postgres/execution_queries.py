@@ -1,0 +1,104 @@
+import asyncio
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Final, LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow
+
+from automation_retry.adapters.postgres.database import Database, Parameters
+from automation_retry.adapters.postgres.listed_rows import failure_groups, listed_execution
+from automation_retry.adapters.postgres.sql.failure_groups import list_failure_groups
+from automation_retry.adapters.postgres.sql.lists import list_executions
+from automation_retry.adapters.postgres.sql.selection import parameters
+from automation_retry.application import (
+    ExecutionFilter,
+    InvalidParameters,
+    Position,
+    Sorting,
+    Timeline,
+)
+from automation_retry.application.cursors import A_CURSOR
+from automation_retry.application.ports import (
+    ExecutionQueries,
+    FailureGroups,
+    ListedExecutions,
+    Window,
+)
+
+_WITHIN_S: Final = 3.0
+_BUDGET: Final = 8 * 2**20
+"""Bytes of payloads and texts in one answer."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PostgresExecutionQueries(ExecutionQueries):
+    """Lists of `automation_executions`; each is one statement, which is stopped after 3 s.
+
+    A third of the pool's connections is used for them at most, so that they do not delay retries.
+    """
+
+    def __init__(self, database: Database, *, limit: int) -> None:
+        """`limit` bounds each payload and each text, in bytes as stored."""
+        self._database = database
+        self._limit = limit
+        self._connections = asyncio.Semaphore(max(1, database.max_size // 3))
+
+    async def executions(
+        self,
+        tenant: UUID,
+        wanted: ExecutionFilter,
+        sorting: Sorting,
+        window: Window,
+        fields: Collection[str],
+    ) -> ListedExecutions:
+        after = window.after
+        statement = list_executions(wanted, sorting, after, fields, counted=window.counted)
+        try:
+            rows = await self._fetch(
+                statement.as_string(),
+                {
+                    **parameters(wanted),
+                    "tenant": tenant,
+                    "wanted": window.limit,
+                    "offset": window.offset,
+                    "most": window.offset + window.limit + 1,
+                    "limit": self._limit,
+                    "budget": _BUDGET,
+                    "key": None if after is None else after.key,
+                    "execution_id": None if after is None else after.execution_id,
+                },
+            )
+        except psycopg.DataError as error:
+            if after is None:
+                raise
+            raise InvalidParameters({"cursor": A_CURSOR}) from error
+        items = [row for row in rows if row["execution_id"] is not None]
+        follows = rows[0]["found"] > window.limit
+        return ListedExecutions(
+            items=[listed_execution(row) for row in items],
+            next=Position(key=items[-1]["key"], execution_id=items[-1]["execution_id"])
+            if follows and items
+            else None,
+            total=rows[0]["total"],
+        )
+
+    async def failure_groups(
+        self, tenant: UUID, wanted: ExecutionFilter, timeline: Timeline, limit: int
+    ) -> FailureGroups:
+        rows = await self._fetch(
+            list_failure_groups(wanted).as_string(),
+            {
+                **parameters(wanted),
+                "tenant": tenant,
+                "limit": limit,
+                "starts_at": (timeline.starts_at - _EPOCH).total_seconds(),
+                "bucket_s": timeline.bucket.total_seconds(),
+            },
+        )
+        return failure_groups(rows, timeline)
+
+    async def _fetch(self, statement: LiteralString, given: Parameters) -> list[DictRow]:
+        async with self._connections:
+            return await self._database.fetch_within(statement, given, _WITHIN_S)
