@@ -37,6 +37,15 @@ GROUP BY c.oid, c.relkind
 ORDER BY 1
 """
 
+_UNCALLABLE: Final = """
+SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY n.position) AS functions,
+       quote_ident(current_user) AS role
+FROM unnest(%(functions)s::text[]) WITH ORDINALITY AS n (signature, position)
+JOIN pg_proc p ON p.oid = to_regprocedure(n.signature)
+WHERE NOT has_function_privilege(p.oid, 'EXECUTE')
+HAVING count(*) > 0
+"""
+
 _HIDDEN: Final = """
 SELECT DISTINCT quote_ident(s.nspname) AS schema, quote_ident(current_user) AS role
 FROM pg_class c
@@ -64,6 +73,20 @@ async def missing_rights(connection: Any, needed: Sequence[Right]) -> Sequence[s
         f"The role {row['role']} lacks {row['privileges']} on {row['relation']}; run: "
         f"GRANT {row['privileges']} ON {'SEQUENCE ' if row['is_sequence'] else ''}"
         f"{row['relation']} TO {row['role']};"
+        for row in await cursor.fetchall()
+    ]
+
+
+async def uncallable_functions(connection: Any, needed: Sequence[str]) -> Sequence[str]:
+    """One sentence about all functions that the connection's role may not call, if there are any.
+
+    `needed` has names with the types of arguments, looked up by the search path; a function that is
+    missing is no missing right. One query.
+    """
+    cursor = await connection.execute(_UNCALLABLE, {"functions": [*needed]})
+    return [
+        f"The role {row['role']} may not call {row['functions']}; run: "
+        f"GRANT EXECUTE ON FUNCTION {row['functions']} TO {row['role']};"
         for row in await cursor.fetchall()
     ]
 

@@ -1,9 +1,9 @@
 """What failures have in common: their messages with everything folded away that varies.
 
-Migration 0007 repeats this in SQL, and both agree on every text that PostgreSQL can hold. So the
-regular expressions keep to what both engines read alike, one that backtracks and one that takes the
-longest match: explicit ASCII classes, lookaround of one or two characters, and alternatives of which
-no two can match at one place, or of which the first is the longer.
+Migration 0007 repeats this in SQL, and both agree on every text that PostgreSQL can hold. Python's
+engine takes the first alternative that matches, PostgreSQL's the longest match. So the regular
+expressions are such that the first is the longest, and hold explicit ASCII classes only. None
+backtracks further than a short token, so a message costs no more than its length.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _LINE_END: Final = re.compile(r"[\n\r]")
 
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
-# The extended format, to the minute at least if it has a time, and the basic one only with a time: a
+# The extended format, if with a time then to the minute at least; the basic one only with a time: a
 # basic date is a number like others.
 _TIME: Final = re.compile(
     r"(?<![0-9])(?:[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -39,8 +39,9 @@ _EMAIL: Final = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:[.][A-Za-z0-9-]+)*[.][A-Za-z]{2,}"
 )
 
-# IPv6 is eight groups or has `::` with a group beside it, may end in IPv4 and may have a zone. A port
-# follows a closing bracket or, as Node.js writes it, the address; before a port `::` alone will do.
+# IPv6 is eight groups or has `::` with a group beside it, may end in IPv4 and may have a zone. A
+# port follows a closing bracket or, as Node.js writes it, the address; before a port, `::` alone is
+# an address too.
 _GROUP: Final = "[0-9A-Fa-f]{1,4}"
 _IPV6: Final = re.compile(
     "(?<![0-9A-Za-z_:.>)])(?:"
@@ -70,11 +71,12 @@ _GROUP_ID: Final = re.compile("fg_[0-9a-f]{16}")
 def failure_pattern(error_message: str | None) -> str:
     """What is left of the message's first non-blank line when what varies is folded away.
 
-    At most 200 characters, on one line; `NO_MESSAGE` if there is none. UUIDs, times, e-mail and IP
-    addresses, hexadecimal digits and numbers become `<uuid>`, `<time>`, `<email>`, `<ip>`, `<hex>`
-    and `<n>`, in this order; hexadecimal digits, keywords and the `T` and `Z` of times count in
-    either case. A number of three digits stays where it is a code: first in the line, or right after
-    `status`, `code`, `http` or `error` with at most one of space, `:`, `=` and `/` between.
+    At most 200 characters, on one line; `NO_MESSAGE` if there is none. UUIDs, ISO 8601 times,
+    e-mail addresses, IP addresses with port, hexadecimal digits and numbers become `<uuid>`,
+    `<time>`, `<email>`, `<ip>`, `<hex>` and `<n>`, in this order. A number of three digits stays
+    where it is a code: first in the line, or after `status`, `code`, `http` or `error` with at most
+    one of space, `:`, `=` and `/` between. Upper and lower case are alike in what is folded and in
+    these words, and stay different in what is left.
 
     Of the message, the first 10,000 characters are looked at, and of the line the first 1,000.
     """

@@ -63,9 +63,24 @@ CREATED_BY: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
 """The tables of each migration and their columns: of AlgaPSA's those that a migration adds, or one
 by which the table is known; `column_types` examines the others."""
 
+FUNCTIONS_OF: Final[Mapping[str, Sequence[str]]] = {
+    "0007_failure_groups": (
+        "automation_retry_failure_pattern(text)",
+        "automation_retry_failure_group(uuid, text)",
+        "automation_retry_failed_at(timestamptz, timestamptz)",
+        "automation_retry_failed_at(timestamp, timestamp)",
+        "automation_retry_failed_at(timestamptz, timestamp)",
+        "automation_retry_failed_at(timestamp, timestamptz)",
+    )
+}
+"""The functions of each migration, with the types of their arguments."""
+
 
 async def incomplete(connection: Connection) -> Mapping[str, Sequence[str]]:
-    """The migrations of which something is missing, with what it is: `TABLE` or `TABLE.COLUMN`."""
+    """The migrations of which something is missing, with what it is.
+
+    That is `TABLE`, `TABLE.COLUMN` or `FUNCTION(TYPES)`.
+    """
     wanted = [
         (migration, table, column)
         for migration, tables in CREATED_BY.items()
@@ -73,8 +88,17 @@ async def incomplete(connection: Connection) -> Mapping[str, Sequence[str]]:
         for column in columns
     ]
     migrations, tables, columns = zip(*wanted, strict=True)
+    functions = [
+        (migration, function) for migration, names in FUNCTIONS_OF.items() for function in names
+    ]
     cursor = await connection.execute(
         sql.MISSING_OBJECTS,
-        {"migrations": [*migrations], "tables": [*tables], "columns": [*columns]},
+        {
+            "migrations": [*migrations],
+            "tables": [*tables],
+            "columns": [*columns],
+            "migrations_of_functions": [migration for migration, _ in functions],
+            "functions": [function for _, function in functions],
+        },
     )
     return {row["migration"]: row["missing"] for row in await cursor.fetchall()}

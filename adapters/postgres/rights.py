@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from automation_retry.adapters.postgres.own_tables import FUNCTIONS_OF
 from automation_retry.adapters.rights import Right
 
 # On AlgaPSA's tables, column privileges suffice.
@@ -75,3 +76,5 @@ TO_RETRY: Final[Sequence[Right]] = tuple(_needed())
 TO_DELIVER: Final[Sequence[Right]] = tuple(
     Right("automation_outbox", privilege) for privilege in ("UPDATE", "DELETE")
 )
+TO_LIST_FAILURES: Final[Sequence[str]] = FUNCTIONS_OF["0007_failure_groups"]
+"""Functions that may be called."""

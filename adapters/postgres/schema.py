@@ -1,4 +1,4 @@
-"""The tables that this version needs."""
+"""The tables and functions that this version needs."""
 
 import asyncio
 import logging
@@ -15,9 +15,13 @@ from automation_retry.adapters.postgres.column_types import unsupported_tables
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
 from automation_retry.adapters.postgres.own_tables import incomplete
-from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_RETRY
+from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_LIST_FAILURES, TO_RETRY
 from automation_retry.adapters.postgres.sql import schema as sql
-from automation_retry.adapters.rights import hidden_schemas, missing_rights
+from automation_retry.adapters.rights import (
+    hidden_schemas,
+    missing_rights,
+    uncallable_functions,
+)
 from automation_retry.adapters.row_security import row_security
 from automation_retry.application import SchemaRefused, StorageUnavailable
 from automation_retry.application.ports import Schema
@@ -104,7 +108,11 @@ class PostgresSchema(Schema):
 
     async def warnings(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
         async with self.database.connection() as connection:
-            return (await row_security(connection, (*TO_RETRY, *TO_DELIVER))).warnings
+            uncallable = await uncallable_functions(connection, TO_LIST_FAILURES)
+            return [
+                *(await row_security(connection, (*TO_RETRY, *TO_DELIVER))).warnings,
+                *(f"Failures cannot be listed. {sentence}" for sentence in uncallable),
+            ]
 
 
 async def _create_migrations(connection: Connection) -> None:
@@ -138,7 +146,7 @@ def _problems_of_database(state: DictRow) -> Iterator[str]:
 
 
 async def _due(connection: Connection) -> Sequence[tuple[str, LiteralString]]:
-    """The migrations that were not applied; all since the first whose tables were lost meanwhile.
+    """The migrations that were not applied; all since the first of which something was lost.
 
     Each keeps what exists, so it can be applied again.
     """

@@ -59,8 +59,8 @@ RETURN coalesce(nullif(left(
         '((?:^|(?:[Ss][Tt][Aa][Tt][Uu][Ss]|[Cc][Oo][Dd][Ee]|[Hh][Tt][Tt][Pp]|[Ee][Rr][Rr][Oo][Rr])'
         '[ :=/]?)[0-9]{3})'
         '|((?:^|(?:[Ss][Tt][Aa][Tt][Uu][Ss]|[Cc][Oo][Dd][Ee]|[Hh][Tt][Tt][Pp]|[Ee][Rr][Rr][Oo][Rr])'
-        '[ :=/]?)(?:[0-9]{4,}|[0-9]+(?:[.][0-9]+)+))',
-        E'\\1\n\\2', 'g'),
+        '[ :=/]?))([0-9]{4,}|[0-9]+(?:[.][0-9]+)+)',
+        E'\\1\\2\n\\3', 'g'),
         E'[0-9]+(?:[.][0-9]+)*(?![0-9\n])',
         '<n>', 'g'),
         E'\n', ''),
@@ -98,3 +98,14 @@ CREATE OR REPLACE FUNCTION automation_retry_failed_at(completed_at timestamp, st
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(completed_at AT TIME ZONE 'UTC', started_at);
+
+-- Whoever writes an execution that failed computes what the indexes hold, with the writer's own rights: a
+-- database that takes EXECUTE from PUBLIC by default would refuse the write.
+GRANT EXECUTE ON FUNCTION
+    automation_retry_failure_pattern(text),
+    automation_retry_failure_group(uuid, text),
+    automation_retry_failed_at(timestamptz, timestamptz),
+    automation_retry_failed_at(timestamp, timestamp),
+    automation_retry_failed_at(timestamptz, timestamp),
+    automation_retry_failed_at(timestamp, timestamptz)
+TO PUBLIC;

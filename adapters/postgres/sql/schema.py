@@ -34,19 +34,26 @@ SELECT to_regclass('automation_retry_migrations') IS NOT NULL AS migrations_exis
 # Fails where the table does not exist.
 APPLIED_MIGRATIONS: Final = "SELECT name FROM automation_retry_migrations"
 
-# One row for each migration of which a table or a column does not exist; takes no locks.
+# One row for each migration of which a table, a column or a function does not exist; no locks.
 MISSING_OBJECTS: Final = """
-SELECT w.migration, array_agg(
-           DISTINCT CASE WHEN c.oid IS NULL THEN w.name ELSE w.name || '.' || w.column_name END
-       ) AS missing
-FROM unnest(%(migrations)s::text[], %(tables)s::text[], %(columns)s::text[])
-     AS w (migration, name, column_name)
-LEFT JOIN pg_class c ON c.oid = to_regclass(w.name)
-LEFT JOIN pg_attribute a
-  ON a.attrelid = c.oid AND a.attname = w.column_name AND NOT a.attisdropped
-WHERE a.attnum IS NULL
-GROUP BY w.migration
-ORDER BY w.migration
+SELECT o.migration, array_agg(DISTINCT o.name) AS missing
+FROM (
+    SELECT w.migration,
+           CASE WHEN c.oid IS NULL THEN w.name ELSE w.name || '.' || w.column_name END AS name
+    FROM unnest(%(migrations)s::text[], %(tables)s::text[], %(columns)s::text[])
+         AS w (migration, name, column_name)
+    LEFT JOIN pg_class c ON c.oid = to_regclass(w.name)
+    LEFT JOIN pg_attribute a
+      ON a.attrelid = c.oid AND a.attname = w.column_name AND NOT a.attisdropped
+    WHERE a.attnum IS NULL
+    UNION ALL
+    SELECT f.migration, f.signature
+    FROM unnest(%(migrations_of_functions)s::text[], %(functions)s::text[])
+         AS f (migration, signature)
+    WHERE to_regprocedure(f.signature) IS NULL
+) o
+GROUP BY o.migration
+ORDER BY o.migration
 """
 
 # Callers hold LOCK_MIGRATIONS. Keeps what is marked already.

@@ -1,4 +1,4 @@
-"""Tables and columns that somebody dropped after they were migrated."""
+"""Tables, columns and functions that somebody dropped after they were migrated."""
 
 import asyncio
 
@@ -43,9 +43,17 @@ async def retried(world: World) -> int:
         ),
         ("TABLE role_permissions", "role_permissions of 0001_identity"),
         ("TABLE automation_executions", "automation_executions of 0002_executions"),
+        (
+            "FUNCTION automation_retry_failure_pattern CASCADE",
+            "automation_retry_failure_group(uuid, text), automation_retry_failure_pattern(text) of",
+        ),
+        (
+            "FUNCTION automation_retry_failed_at(timestamp, timestamptz) CASCADE",
+            "automation_retry_failed_at(timestamp, timestamptz) of 0007_failure_groups",
+        ),
     ],
 )
-async def test_a_lost_table_is_told_and_created_again(
+async def test_what_was_lost_is_told_and_created_again(
     database_url: str, drop: str, missing: str
 ) -> None:
     """`/readyz` names it, `migrate` creates it, and a retry works again."""
@@ -100,5 +108,5 @@ async def test_migrations_that_were_applied_can_be_applied_again(database_url: s
     with psycopg.connect(database_url) as connection:
         archived = connection.execute("SELECT FROM automation_failed_attempts").rowcount
 
-    assert len(applied) == 6
+    assert len(applied) == 7
     assert (before, during, archived) == (200, 200, 2)

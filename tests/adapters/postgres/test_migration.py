@@ -19,6 +19,7 @@ OURS = [
     "0004_outbox_key",
     "0005_delivery_status",
     "0006_rows_as_they_are",
+    "0007_failure_groups",
 ]
 
 # As AlgaPSA creates them: with foreign keys, and with columns that this service does not know.

@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_RETRY
+from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_LIST_FAILURES, TO_RETRY
 from automation_retry.adapters.procrastinate.retention import TO_REMOVE
 from tests.support.factories import a_failed_execution
 from tests.support.postgres_server import PostgresServer
@@ -171,6 +171,26 @@ async def test_a_function_that_may_not_be_called_is_named(
         f"GRANT EXECUTE ON FUNCTION {function} TO {role};"
     )
     assert await problems(world) == []
+
+
+async def test_a_function_for_failures_that_may_not_be_called_is_a_warning(
+    world: World, database_url: str, role: str
+) -> None:
+    """Ready, as retries work without it; the statement in the warning is all that is needed."""
+    functions = ", ".join(TO_LIST_FAILURES[:2]).replace("uuid, text", "uuid,text")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"REVOKE EXECUTE ON FUNCTION {functions} FROM public")
+        answer = await world.client.get("/readyz")
+        [warning] = answer.json()["data"]["warnings"]
+        connection.execute(warning.partition("; run: ")[2])
+    mended = await world.client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert warning == (
+        f"Failures cannot be listed. The role {role} may not call {functions}; run: "
+        f"GRANT EXECUTE ON FUNCTION {functions} TO {role};"
+    )
+    assert mended.json() == {"data": {"status": "ready"}}
 
 
 async def test_another_application_s_old_procrastinate_is_named(
