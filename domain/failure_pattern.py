@@ -54,14 +54,14 @@ _BRACKETED: Final = re.compile(r"\[(?:<ip>|::)\]:[0-9]+")
 
 # A run of eight or more digits begins with one kind that is followed by the other.
 _HEX: Final = re.compile(
-    "(?<![0-9])0[Xx][0-9A-Fa-f]+|(?=[0-9A-Fa-f]{8})(?:[0-9]+[A-Fa-f]|[A-Fa-f]+[0-9])[0-9A-Fa-f]*"
+    "(?<![0-9])0[Xx][0-9A-Fa-f]+"
+    "|(?<![0-9A-Fa-f])(?=[0-9A-Fa-f]{8})(?:[0-9]+[A-Fa-f]|[A-Fa-f]+[0-9])[0-9A-Fa-f]*"
 )
 
-# The group is a code that stays.
-_NUMBER: Final = re.compile(
-    "((?:^|(?:[Ss][Tt][Aa][Tt][Uu][Ss]|[Cc][Oo][Dd][Ee]|[Hh][Tt][Tt][Pp]|[Ee][Rr][Rr][Oo][Rr])"
-    "[ :=/]?)[0-9]{3}(?![0-9]|[.][0-9]))|[0-9]+(?:[.][0-9]+)*"
-)
+_NUMBER: Final = re.compile("[0-9]+(?:[.][0-9]+)*")
+_CODE_DIGITS: Final = 3
+_BEFORE_CODE: Final = re.compile(r"(?:status|code|http|error)[ :=/]?\Z", re.ASCII | re.IGNORECASE)
+_BEFORE_CODE_MOST: Final = len("status:")
 
 _SPACES: Final = re.compile(r"[ \t\v\f]{2,}|[\t\v\f]")
 
@@ -85,12 +85,15 @@ def failure_pattern(error_message: str | None) -> str:
         return NO_MESSAGE
     line = _UUID.sub("<uuid>", line)
     line = _TIME.sub("<time>", line)
-    line = _EMAIL.sub("<email>", line)
-    line = _IPV6.sub("<ip>", line)
-    line = _IPV4.sub("<ip>", line)
+    if "@" in line:
+        line = _EMAIL.sub("<email>", line)
+    if ":" in line:
+        line = _IPV6.sub("<ip>", line)
+    if "." in line:
+        line = _IPV4.sub("<ip>", line)
     line = _BRACKETED.sub("<ip>", line)
     line = _HEX.sub("<hex>", line)
-    line = _NUMBER.sub(lambda number: number[1] or "<n>", line)
+    line = _NUMBER.sub(_fold_number, line)
     return _SPACES.sub(" ", line)[:_PATTERN]
 
 
@@ -120,3 +123,12 @@ def _first_line(text: str) -> str:
     start = 1 + max(text.rfind("\n", 0, first), text.rfind("\r", 0, first))
     end = _LINE_END.search(text, first)
     return text[start : end.start() if end else None][:_LINE].strip(_BLANK)
+
+
+def _fold_number(number: re.Match[str]) -> str:
+    digits, start = number[0], number.start()
+    if len(digits) != _CODE_DIGITS or "." in digits:
+        return "<n>"
+    near = max(0, start - _BEFORE_CODE_MOST)
+    is_code = start == 0 or _BEFORE_CODE.search(number.string, near, start)
+    return digits if is_code else "<n>"
