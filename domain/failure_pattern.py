@@ -39,18 +39,17 @@ _EMAIL: Final = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:[.][A-Za-z0-9-]+)*[.][A-Za-z]{2,}"
 )
 
-# IPv6 is eight groups or has `::` with a group beside it, may end in IPv4 and may have a zone. A
-# port follows a closing bracket or, as Node.js writes it, the address; before a port, `::` alone is
-# an address too.
+# IPv6 is eight groups or has `::`, may end in IPv4 and may have a zone; a scope as in `std::fs` is
+# none. A port follows a closing bracket or, as Node.js writes it, the address itself.
 _GROUP: Final = "[0-9A-Fa-f]{1,4}"
 _IPV6: Final = re.compile(
     "(?<![0-9A-Za-z_:.>)])(?:"
     f"(?:(?:(?:{_GROUP}:)+|:)(?::{_GROUP})+(?:(?:[.][0-9]{{1,3}}){{3}})?"
     f"|(?:{_GROUP}:)+:|(?:{_GROUP}:){{7,}}{_GROUP})(?:%[0-9A-Za-z]+)?(?::[0-9]+)?"
-    "|:::[0-9]+)(?![0-9A-Za-z_])"
+    "|:::[0-9]+|::(?!:))(?![0-9A-Za-z_])"
 )
 _IPV4: Final = re.compile("(?<![0-9.])[0-9]{1,3}(?:[.][0-9]{1,3}){3}(?![0-9])(?::[0-9]+)?")
-_BRACKETED: Final = re.compile(r"\[(?:<ip>|::)\]:[0-9]+")
+_BRACKETED: Final = re.compile(r"\[<ip>\]:[0-9]+")
 
 # A run of eight or more digits begins with one kind that is followed by the other.
 _HEX: Final = re.compile(
