@@ -73,13 +73,13 @@ def expected(rule: UUID | None, messages: Sequence[str | None]) -> list[tuple[st
     return [(failure_pattern(one), failure_group_id(rule, one)) for one in messages]
 
 
-def in_index(connection: psycopg.Connection, message: str | None) -> list[str | None]:
+def in_index(connection: psycopg.Connection, message: str | None) -> set[str | None]:
     """The messages in the group of `message`, as the index alone finds them."""
     connection.execute("SET enable_seqscan = off")
     key = group_key(failure_group_id(A_RULE, message))
     plan = connection.execute(b"EXPLAIN " + OF_GROUP.encode(), [key]).fetchall()
     assert "by_group" in str(plan)
-    return [found for (found,) in connection.execute(OF_GROUP, [key])]
+    return {found for (found,) in connection.execute(OF_GROUP, [key])}
 
 
 @pytest.fixture(scope="module")
@@ -175,9 +175,10 @@ def test_an_index_by_group_finds_the_failures_of_a_group(connection: psycopg.Con
         connection.execute("SET LOCAL search_path = public")
         found = [in_index(connection, one) for one in MESSAGES]
 
-    assert found[:2] == [[MESSAGES[0]], [MESSAGES[1]]]
-    assert [sorted(one) for one in found[2:4]] == [[MESSAGES[2], MESSAGES[3]]] * 2
-    assert found[4:] == [[one] for one in MESSAGES[4:]]
+    unreachable = set(MESSAGES[2:4])
+
+    assert found[2:4] == [unreachable, unreachable]
+    assert found[:2] + found[4:] == [{one} for one in MESSAGES if one not in unreachable]
 
 
 @pytest.fixture
@@ -194,7 +195,7 @@ async def test_an_index_by_group_survives_dump_and_restore(own_server: OwnPostgr
         connection.execute("INSERT INTO failures VALUES (%s, %s)", [A_RULE, MESSAGES[0]])
     after = await asyncio.to_thread(restore, own_server)
     with psycopg.connect(after) as connection:
-        assert in_index(connection, MESSAGES[0]) == [MESSAGES[0]]
+        assert in_index(connection, MESSAGES[0]) == {MESSAGES[0]}
         assert computed(connection, A_RULE, MESSAGES) == expected(A_RULE, MESSAGES)
 
 
@@ -211,4 +212,4 @@ async def test_writing_an_indexed_row_takes_no_right_on_functions(own_server: Ow
         connection.execute("INSERT INTO failures VALUES (%s, %s)", [A_RULE, MESSAGES[0]])
         connection.execute("RESET ROLE")
 
-        assert in_index(connection, MESSAGES[0]) == [MESSAGES[0]]
+        assert in_index(connection, MESSAGES[0]) == {MESSAGES[0]}
