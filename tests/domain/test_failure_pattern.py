@@ -193,6 +193,8 @@ def test_failures_of_different_causes_stay_apart(messages: list[str]) -> None:
         ("code 4011", "code <n>"),
         ("code 40", "code <n>"),
         ("code 401.5", "code <n>"),
+        ("code 1.5", "code <n>"),
+        ("status:401", "status:401"),
         ("code  401", "code <n>"),
         ("code\t401", "code <n>"),
         ("code: 401", "code: <n>"),
@@ -228,7 +230,7 @@ def test_only_three_digits_right_after_a_keyword_or_first_are_a_code(
         ("1:2:3:4:5:6:7", "<n>:<n>:<n>:<n>:<n>:<n>:<n>"),
         ("1.2.3.4567", "<n>"),
         ("ada@localhost", "ada@localhost"),
-        ("a\u00a0 b", "a\u00a0 b"),
+        ("\u00a0 a\u00a0 b\x1f", "\u00a0 a\u00a0 b\x1f"),
     ],
 )
 def test_what_only_looks_like_it_is_not_folded(message: str, pattern: str) -> None:

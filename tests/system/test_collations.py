@@ -32,7 +32,8 @@ async def test_failure_patterns_are_the_same_under_any_collation(
     await migrate_database(read_settings({"DATABASE_URL": server.url(database=name)}))
     with psycopg.connect(server.url(database=name)) as connection:
         connection.execute(
-            "CREATE COLLATION loose (PROVIDER = icu, LOCALE = 'und-u-ks-level1', DETERMINISTIC = false);"
+            "CREATE COLLATION loose"
+            " (PROVIDER = icu, LOCALE = 'und-u-ks-level1', DETERMINISTIC = false);"
             "CREATE TABLE failures (position serial, message varchar COLLATE loose);"
             "CREATE INDEX ON failures (automation_retry_failure_group(NULL, message));"
         )

@@ -91,6 +91,9 @@ def connection(shared_database_url: str) -> Iterator[psycopg.Connection]:
 @settings(deadline=None)
 @given(st.none() | st.uuids(), st.lists(failure_messages(), max_size=50))
 @example(None, ["status 401<n> 12<n>", "4011<n>", "1234http 12", "12345678code 12345"])
+@example(None, ["1920x1080", "0x1f", "code 1.5", "status:401", "\u00a0 a \x1f"])
+@example(None, ["x" * 201, "😀" * 201, "1" * 998 + " xy", " " * 999 + "xy", " " * 1_000 + "x"])
+@example(None, ["\n" * 9_999 + "xy", "\n" * 10_000 + "x"])
 @example(None, ["abcdef0\\012", "\\", "\\x00", "\\\\n"])
 def test_sql_agrees_with_python(
     connection: psycopg.Connection, rule: UUID | None, messages: list[str]
