@@ -1,12 +1,13 @@
--- Functions to index failed executions by: what they failed of, and when. Their bodies are bound when
--- they are created, so that no search_path matters later. Each is one expression that names an argument
--- once where that is more than a column, so that the planner puts it in the place of the call.
+-- What an execution failed of, and when, as functions for indexes. Names in the bodies are resolved
+-- at creation, so no search_path matters later. Each body is one expression that uses an argument
+-- once, so the planner replaces the call by it. Another body needs the indexes built again.
 
--- The pattern of a message, which domain/failure_pattern.py defines; read it from the inside out.
--- COLLATE "C" makes it the same in every database. Here is no code to run for a match, so marks stand in
--- for it: a line feed, which one line cannot hold, behind runs of eight or more hexadecimal digits, and
--- then behind codes that stay (before numbers in such a place that are none). Lookaround of two characters
--- would make a pass ten times as expensive.
+-- The pattern of a message, as domain/failure_pattern.py defines it; read it from the inside out.
+-- COLLATE "C" makes it the same in every database; in SQL_ASCII, limits count bytes. Two conditions
+-- that Python checks by lookahead or by code, each in one pass, take two passes and a mark here,
+-- because lookahead of more than a character makes a pass several times slower. The mark is a line
+-- feed, which a line cannot hold: first after each run of 8 or more hexadecimal digits, later after
+-- each code that stays.
 CREATE OR REPLACE FUNCTION automation_retry_failure_pattern(error_message text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(nullif(left(
@@ -68,8 +69,9 @@ RETURN coalesce(nullif(left(
         ' ', 'g'),
     200), ''), '<none>');
 
--- The first eight bytes of a failure group's SHA-256, as a signed number: half the size of its id as an
--- index key. No convert_to: it counts as STABLE. A backslash is doubled for decode to halve it again.
+-- The first eight bytes of the SHA-256 that names a failure group, as a signed big-endian number, a
+-- shorter index key than its id. convert_to is STABLE and may not be used in an index; decode reads
+-- backslashes as escapes, so they are doubled.
 CREATE OR REPLACE FUNCTION automation_retry_failure_group(automation_rule_id uuid, error_message text)
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -99,8 +101,8 @@ RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(completed_at AT TIME ZONE 'UTC', started_at);
 
--- Whoever writes an execution that failed computes what the indexes hold, with the writer's own rights: a
--- database that takes EXECUTE from PUBLIC by default would refuse the write.
+-- A role that writes a failed execution computes its index entries with its own rights. Where default
+-- privileges take EXECUTE from PUBLIC, its write would be refused.
 GRANT EXECUTE ON FUNCTION
     automation_retry_failure_pattern(text),
     automation_retry_failure_group(uuid, text),
