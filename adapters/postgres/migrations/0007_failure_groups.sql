@@ -101,8 +101,8 @@ RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(completed_at AT TIME ZONE 'UTC', started_at);
 
--- A role that writes a failed execution computes its index entries with its own rights. Where default
--- privileges take EXECUTE from PUBLIC, its write would be refused.
+-- A role that writes a failed execution computes its index entries with its own rights. Where the
+-- default privileges take EXECUTE from PUBLIC, its write would be refused.
 GRANT EXECUTE ON FUNCTION
     automation_retry_failure_pattern(text),
     automation_retry_failure_group(uuid, text),

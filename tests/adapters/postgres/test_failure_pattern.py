@@ -211,8 +211,7 @@ async def test_writing_an_indexed_row_takes_no_right_on_functions(own_server: Ow
     with psycopg.connect(url) as connection:
         connection.execute(AS_ALGAPSA)
         connection.execute("CREATE ROLE engine; GRANT INSERT ON failures TO engine")
-        connection.execute("SET ROLE engine")
-        connection.execute("INSERT INTO failures VALUES (%s, %s)", [A_RULE, MESSAGES[0]])
-        connection.execute("RESET ROLE")
-
+    with psycopg.connect(url, options="-c role=engine") as engine:
+        engine.execute("INSERT INTO failures VALUES (%s, %s)", [A_RULE, MESSAGES[0]])
+    with psycopg.connect(url) as connection:
         assert in_index(connection, MESSAGES[0]) == {MESSAGES[0]}
