@@ -1,8 +1,7 @@
 """Rows of lists as values: what can be read of them, whatever others have written."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from psycopg.rows import DictRow
 
@@ -57,8 +56,8 @@ def _group(row: DictRow, timeline: Timeline) -> FailureGroup:
         automation_rule_id=row["automation_rule_id"],
         pattern=row["pattern"],
         count=row["number"],
-        first_failed_at=cast("datetime", row["first_failed_at"]),
-        last_failed_at=cast("datetime", row["last_failed_at"]),
+        first_failed_at=row["first_failed_at"],
+        last_failed_at=row["last_failed_at"],
         before_first_action=row["before_first_action"],
         example_id=row["example_id"],
         example_message=row["example_message"],

@@ -33,7 +33,8 @@ WITH RECURSIVE walk AS (
            count(*) FILTER (WHERE f.before_first_action) AS before_first_action
     FROM walk w
     CROSS JOIN LATERAL (
-        SELECT {failed_at} AS failed_at, coalesce(e.actions_successful, 0) = 0 AS before_first_action,
+        SELECT {failed_at} AS failed_at,
+               coalesce(e.actions_successful, 0) = 0 AS before_first_action,
                floor(
                    (extract(epoch FROM {failed_at})::double precision - %(starts_at)s)
                    / %(bucket_s)s

@@ -38,10 +38,10 @@ _AFTER: Final = SQL(
 )
 _AFTER_AMONG_NULLS: Final = SQL("\n       AND e.execution_id {beyond} %(execution_id)s::uuid")
 
-# The ids of the wanted rows come first, in `chosen`, one more than are shown; then the rows by their
-# primary key. `sized` reads how much the large columns take: a value beyond `limit` bytes is left
-# out, and so are all of a row, and of those that follow, that exceed `budget` bytes together. There
-# is always one row at least, for the total; without an execution_id if nothing was found.
+# The ids of the wanted rows come first, in `chosen`, one more than are shown; then the rows by
+# their primary key. `sized` knows how much the large columns take: a value beyond `limit` bytes is
+# left out, and so are those of a row, and of all that follow, with which the sum exceeds `budget`.
+# There is always one row at least, for the total; without an execution_id if nothing was found.
 _LIST: Final = SQL("""
 WITH chosen AS MATERIALIZED (
     SELECT u.execution_id, u.value, u.part,
@@ -158,7 +158,10 @@ def _size(name: str, fields: Collection[str]) -> Composed:
 
 def _fits(name: str) -> Composed:
     sizes = SQL(" + ").join(
-        [SQL("CASE WHEN z.{0} <= %(limit)s THEN z.{0} ELSE 0 END").format(SQL(one)) for one in LARGE]
+        [
+            SQL("CASE WHEN z.{0} <= %(limit)s THEN z.{0} ELSE 0 END").format(SQL(one))
+            for one in LARGE
+        ]
     )
     return SQL(
         "z.{name} = 0 OR z.{name} <= %(limit)s AND sum({sizes}) OVER so_far <= %(budget)s AS {name}"

@@ -1,4 +1,4 @@
-"""The conditions of lists and groups on `automation_executions e`, composed of those that are given.
+"""The conditions of lists and groups on `automation_executions e`: those that are given.
 
 They mean the same whatever types the columns have: times and sort keys are parameters of no type,
 written in UTC, which PostgreSQL reads as the column's own.
