@@ -4,6 +4,7 @@ from functools import partial
 from automation_retry.adapters.always_ready import AlwaysReady
 from automation_retry.adapters.memory.authenticator import MemoryAuthenticator
 from automation_retry.adapters.memory.directory import MemoryDirectory
+from automation_retry.adapters.memory.execution_queries import MemoryExecutionQueries
 from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
 from automation_retry.adapters.memory.idempotency_keys import MemoryIdempotencyKeys
 from automation_retry.adapters.memory.outbox import MemoryOutbox
@@ -31,6 +32,7 @@ def memory_storage(
     lifecycle = AlwaysReady()
     return Storage(
         executions=executions,
+        queries=MemoryExecutionQueries(kept),
         new_unit_of_work=partial(MemoryUnitOfWork, kept, executions, clock, on_commit, kinds),
         outbox=MemoryOutbox(kept, clock),
         idempotency_keys=MemoryIdempotencyKeys(kept.answers),

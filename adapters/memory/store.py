@@ -1,6 +1,7 @@
 """The committed state of all tenants."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -26,7 +27,9 @@ def _key(subject: Execution | FailedAttempt) -> Key:
 class MemoryStore:
     """What is committed. No method awaits, so each is atomic among tasks."""
 
-    _executions: dict[Key, Execution] = field(init=False, factory=dict)
+    _executions: dict[UUID, dict[UUID, Execution]] = field(
+        init=False, factory=lambda: defaultdict(dict)
+    )
     _failed_attempts: dict[Key, tuple[FailedAttempt, ...]] = field(init=False, factory=dict)
     messages: OutboxMessages = field(init=False, factory=OutboxMessages)
     identities: Identities = field(init=False, factory=Identities)
@@ -34,27 +37,34 @@ class MemoryStore:
 
     def execution(self, tenant: UUID, execution_id: UUID) -> Execution:
         """Raises ExecutionNotFound when the tenant has no such execution."""
-        return self._stored(tenant, execution_id)
+        stored = self._find((tenant, execution_id))
+        if stored is None:
+            raise ExecutionNotFound(execution_id)
+        return stored
+
+    def executions(self, tenant: UUID) -> Collection[Execution]:
+        """All executions of the tenant, in no order."""
+        return self._executions.get(tenant, {}).values()
 
     def failed_attempts(self, tenant: UUID, execution_id: UUID) -> Sequence[FailedAttempt]:
         """Oldest first. Raises ExecutionNotFound when the tenant has no such execution."""
-        self._stored(tenant, execution_id)
+        self.execution(tenant, execution_id)
         archived = self._failed_attempts.get((tenant, execution_id), ())
         return sorted(archived, key=lambda one: one.attempt)
 
     def add(self, executions: Sequence[Execution]) -> None:
         """Raises ValueError, and adds none, when one of the ids exists already."""
-        new = {_key(execution): execution for execution in executions}
-        if len(new) < len(executions) or new.keys() & self._executions.keys():
+        new = {_key(execution) for execution in executions}
+        if len(new) < len(executions) or any(self._find(key) for key in new):
             raise ValueError("an execution with one of these ids exists already")
-        self._executions |= new
+        self._put(executions)
 
     def report(self, result: Execution) -> bool:
         """Stores the result of a run as an engine does, fenced by `retry_count`.
 
         Returns False, and changes nothing, for another attempt or an unknown execution.
         """
-        stored = self._executions.get(_key(result))
+        stored = self._find(_key(result))
         if stored is None or stored.retry_count != result.retry_count:
             return False
         self.overwrite(result)
@@ -62,7 +72,11 @@ class MemoryStore:
 
     def overwrite(self, execution: Execution) -> None:
         """Stores an execution unconditionally, as an operator's SQL could."""
-        self._executions[_key(execution)] = execution
+        self._put([execution])
+
+    def remove(self, tenant: UUID, execution_id: UUID) -> None:
+        """Deletes an execution, as an operator's SQL could; its attempts stay."""
+        del self._executions[tenant][execution_id]
 
     def last_attempt(self, tenant: UUID, execution_id: UUID) -> int:
         """The highest number of an attempt of the execution; 0 if there is none."""
@@ -89,7 +103,7 @@ class MemoryStore:
         for key, retry in won.items():
             archived = self._failed_attempts.get(key, ())
             self._failed_attempts[key] = (*archived, self._archived(retry))
-        self._executions |= changed
+        self._put(changed.values())
         self.messages.add(sent, at)
         committed = {execution_id: execution for (_, execution_id), execution in changed.items()}
         for idempotency_key, execution_id in staged.keys.items():
@@ -100,15 +114,17 @@ class MemoryStore:
         outcome = CommitOutcome(committed=committed, lost=ids - committed.keys())
         return Written(outcome, in_outbox=bool(sent))
 
-    def _stored(self, tenant: UUID, execution_id: UUID) -> Execution:
-        try:
-            return self._executions[tenant, execution_id]
-        except KeyError:
-            raise ExecutionNotFound(execution_id) from None
+    def _find(self, key: Key) -> Execution | None:
+        tenant, execution_id = key
+        return self._executions.get(tenant, {}).get(execution_id)
+
+    def _put(self, executions: Iterable[Execution]) -> None:
+        for execution in executions:
+            self._executions[execution.tenant][execution.execution_id] = execution
 
     def _unchanged(self, retry: Retry) -> bool:
         before = retry.before
-        stored = self._executions.get(_key(before))
+        stored = self._find(_key(before))
         return (
             stored is not None
             and stored.status is ExecutionStatus.FAILED
@@ -122,7 +138,7 @@ class MemoryStore:
 
     def _retried(self, retry: Retry) -> Execution:
         """The stored execution with what a retry changes; the rest may have changed meanwhile."""
-        stored = self._executions[_key(retry.execution)]
+        stored = self.execution(*_key(retry.execution))
         if stored == retry.before:
             return retry.execution
         names = ("status", "retry_count", "truncated", "unreadable", *CLEARED)
@@ -130,6 +146,6 @@ class MemoryStore:
 
     def _archived(self, retry: Retry) -> FailedAttempt:
         """The attempt with the values that are cleared, which may have changed meanwhile."""
-        stored = self._executions[_key(retry.execution)]
+        stored = self.execution(*_key(retry.execution))
         names = ("unreadable", *CLEARED)
         return evolve(retry.failed_attempt, **{name: getattr(stored, name) for name in names})

@@ -15,6 +15,7 @@ from automation_retry.application.ports.directory import (
 from automation_retry.application.ports.event_bus import EventBus
 from automation_retry.application.ports.execution_queries import (
     MAX_COUNTED,
+    MAX_READ_BYTES,
     ExecutionQueries,
     FailureGroup,
     FailureGroups,
@@ -48,6 +49,7 @@ from automation_retry.application.ports.unit_of_work import (
 __all__ = [
     "DEAD_COUNTED",
     "MAX_COUNTED",
+    "MAX_READ_BYTES",
     "UNBOUNDED",
     "ApiKey",
     "ApiKeyStatus",

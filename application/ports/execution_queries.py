@@ -17,6 +17,8 @@ from automation_retry.domain import (
 
 MAX_COUNTED: Final = 10_000
 """A total is exact up to here."""
+MAX_READ_BYTES: Final = 8 * 2**20
+"""Of payloads and texts in one part of a list, in UTF-8."""
 
 
 @frozen(kw_only=True)
@@ -131,8 +133,10 @@ class ExecutionQueries(Protocol):
     ) -> ListedExecutions:
         """A part of the sorted list of those that match.
 
-        Of payloads and texts only those named in `fields` are read, and no more than an answer of
-        8 MiB can hold; the others are `truncated`. The other fields are always read.
+        Of payloads and texts only those named in `fields` are read, and no more than
+        `MAX_READ_BYTES` of them: one that no longer fits into what those before it left is
+        `truncated`, though later smaller ones may fit. A storage may also leave out one that is
+        large by itself. The other fields are always read.
 
         Raises:
             InvalidParameters: the position is none of this list.
