@@ -32,6 +32,7 @@ from automation_retry.application.executions import (
 )
 from automation_retry.application.failures import FailureOverview, ListFailureGroups
 from automation_retry.application.idempotency import IdempotencyKey
+from automation_retry.application.identity import Caller, DescribeCaller
 from automation_retry.application.messages import ExecutionJob, Message, MessageKind, RetriedEvent
 from automation_retry.application.operations import CheckReadiness, ReadinessReport
 from automation_retry.application.outbox import ExpireEvents, Relayed, RelayOutbox
@@ -50,8 +51,10 @@ __all__ = [
     "ApplicationError",
     "AttemptArchived",
     "BrokerUnavailable",
+    "Caller",
     "CheckReadiness",
     "DeliveryError",
+    "DescribeCaller",
     "Direction",
     "ExecutionFilter",
     "ExecutionJob",

@@ -11,10 +11,13 @@ from automation_retry.adapters.memory import MemoryStore
 from automation_retry.adapters.postgres import Database
 from automation_retry.application import (
     CheckReadiness,
+    DescribeCaller,
     ExpireEvents,
     ExpireIdempotencyKeys,
     GetExecution,
+    ListExecutions,
     ListFailedAttempts,
+    ListFailureGroups,
     MessageKind,
     RelayOutbox,
     RetryExecution,
@@ -163,6 +166,11 @@ class Container(containers.DeclarativeContainer):
     list_failed_attempts = providers.Singleton(
         ListFailedAttempts, authorizer, storage.provided.executions
     )
+    list_executions = providers.Singleton(ListExecutions, authorizer, storage.provided.queries)
+    list_failure_groups = providers.Singleton(
+        ListFailureGroups, authorizer, storage.provided.queries, clock
+    )
+    describe_caller = providers.Singleton(DescribeCaller, storage.provided.directory)
     relay_outbox = providers.Singleton(
         RelayOutbox, storage.provided.outbox, brokers.provided.by_kind
     )
@@ -197,7 +205,10 @@ class Container(containers.DeclarativeContainer):
         authorizer=authorizer,
         retry_execution=retry_execution,
         get_execution=get_execution,
+        list_executions=list_executions,
         list_failed_attempts=list_failed_attempts,
+        list_failure_groups=list_failure_groups,
+        describe_caller=describe_caller,
         readiness=readiness,
         rate_limiter=rate_limiter,
         new_id=new_id,

@@ -6,7 +6,13 @@ from contextlib import asynccontextmanager
 from attrs import evolve, frozen
 
 from automation_retry.adapters.embedded import EmbeddedPostgresError
-from automation_retry.application import GetExecution, ListFailedAttempts, RetryExecution
+from automation_retry.application import (
+    GetExecution,
+    ListExecutions,
+    ListFailedAttempts,
+    ListFailureGroups,
+    RetryExecution,
+)
 from automation_retry.application.ports import ExecutionRepository
 from automation_retry.entrypoints.lifecycle import open_container
 from automation_retry.entrypoints.settings import Settings, SettingsError, read_settings
@@ -31,7 +37,9 @@ class Service:
 
     retry_execution: RetryExecution
     get_execution: GetExecution
+    list_executions: ListExecutions
     list_failed_attempts: ListFailedAttempts
+    list_failure_groups: ListFailureGroups
     executions: ExecutionRepository
     """Checks no permission: for adding executions where this service owns the table."""
 
@@ -53,6 +61,8 @@ async def open_service(settings: Settings, *, relay: bool = False) -> AsyncItera
         yield Service(
             retry_execution=evolve(container.retry_execution(), budget=budget),
             get_execution=evolve(container.get_execution(), budget=budget),
+            list_executions=evolve(container.list_executions(), budget=budget),
+            list_failure_groups=evolve(container.list_failure_groups(), budget=budget),
             list_failed_attempts=evolve(container.list_failed_attempts(), budget=budget),
             executions=container.storage().executions,
         )

@@ -111,6 +111,10 @@ class MemoryDirectory(Directory):
     async def remove_api_key(self, user: User, api_key: str) -> None:
         self.store.identities.remove_key(user.tenant, digest(api_key))
 
+    async def username(self, tenant: UUID, user_id: UUID) -> str | None:
+        account = self.store.identities.account(tenant, user_id)
+        return None if account is None else account.user.username
+
     async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
         return [
             user

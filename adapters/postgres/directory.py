@@ -164,6 +164,10 @@ class PostgresDirectory(Directory):
             sql.REMOVE_API_KEY, {"tenant": user.tenant, "digest": digest(api_key)}
         )
 
+    async def username(self, tenant: UUID, user_id: UUID) -> str | None:
+        rows = await self.database.fetch(sql.USERNAME, {"tenant": tenant, "user_id": user_id})
+        return rows[0]["username"] if rows else None
+
     async def find_user(self, username: str, tenant: UUID | None = None) -> Sequence[User]:
         rows = await self.database.fetch(sql.FIND_USER, {"username": username, "tenant": tenant})
         return [User(**row) for row in rows]

@@ -174,8 +174,11 @@ def _component(cls: type) -> Component:
 
 def _with_default(cls: type, field: "attrs.Attribute[Any]") -> Schema:
     schema = property_of(cls, field.name)
-    if isinstance(field.default, str | int | float | bool):
-        return {**schema, "default": field.default}
+    default = field.default
+    if isinstance(default, Enum):  # attrs' NOTHING is one, too
+        default = default.value if default is not attrs.NOTHING else None
+    if isinstance(default, str | int | float | bool):
+        return {**schema, "default": default}
     return schema
 
 

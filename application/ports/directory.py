@@ -149,6 +149,14 @@ class Directory(Protocol):
         """
         ...
 
+    async def username(self, tenant: UUID, user_id: UUID) -> str | None:
+        """The name of a user; None where the tenant has no such user.
+
+        Raises:
+            StorageUnavailable: the storage did not answer.
+        """
+        ...
+
     async def api_keys(self, tenant: UUID | None = None) -> Sequence[ApiKey]:
         """The keys of one tenant, or of all, oldest first.
 

@@ -3,8 +3,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from attrs import field, frozen
 
 from automation_retry.application import (
+    DescribeCaller,
     GetExecution,
+    ListExecutions,
     ListFailedAttempts,
+    ListFailureGroups,
     MessageKind,
     ReadinessReport,
     RetryExecution,
@@ -22,7 +25,10 @@ class Api:
     authorizer: Authorizer
     retry_execution: RetryExecution
     get_execution: GetExecution
+    list_executions: ListExecutions
     list_failed_attempts: ListFailedAttempts
+    list_failure_groups: ListFailureGroups
+    describe_caller: DescribeCaller
     readiness: Callable[[], Awaitable[ReadinessReport]]
     rate_limiter: RateLimiter
     new_id: NewId

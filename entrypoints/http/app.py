@@ -11,6 +11,8 @@ from automation_retry.entrypoints.http.api import Api
 from automation_retry.entrypoints.http.documentation.routes import documentation_endpoints
 from automation_retry.entrypoints.http.endpoint import Endpoint, Rules
 from automation_retry.entrypoints.http.executions.routes import execution_endpoints
+from automation_retry.entrypoints.http.failures.routes import failure_endpoints
+from automation_retry.entrypoints.http.identity.routes import identity_endpoints
 from automation_retry.entrypoints.http.middleware.access_log import AccessLog
 from automation_retry.entrypoints.http.middleware.admission import Admission
 from automation_retry.entrypoints.http.operations.routes import operation_endpoints
@@ -23,7 +25,12 @@ from automation_retry.entrypoints.http.wire.errors import HttpError
 
 def route_table(api: Api) -> Sequence[Endpoint]:
     """Every route of the service."""
-    rows = [*execution_endpoints(api), *operation_endpoints(api)]
+    rows = [
+        *execution_endpoints(api),
+        *failure_endpoints(api),
+        *identity_endpoints(api),
+        *operation_endpoints(api),
+    ]
     return [*rows, *documentation_endpoints(api, rows)]
 
 
@@ -42,7 +49,7 @@ def app_of(
         body_within_s=api.body_within_s,
         root_path=api.root_path,
     )
-    quiet = frozenset(one.path for one in endpoints if one.permission is None)
+    quiet = frozenset(one.path for one in endpoints if not one.protected)
     app = Starlette(
         routes=[one.route(rules) for one in endpoints],
         middleware=[Middleware(AccessLog, new_id=api.new_id, quiet=quiet)],

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 from attrs.validators import optional
@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from automation_retry.adapters.time_limits import Limit
 from automation_retry.adapters.wire.json_schema import Component, Schema
 from automation_retry.application import InvalidParameters, StorageUnavailable
-from automation_retry.domain import Permission, Principal
+from automation_retry.domain import Permission, PermissionDenied, Principal
 from automation_retry.entrypoints.budget import RequestTime
 from automation_retry.entrypoints.http.middleware.admission import ADMISSION_ERRORS, Admission
 from automation_retry.entrypoints.http.middleware.presence import Presence
@@ -119,6 +119,7 @@ Handler = Callable[[Call], Awaitable[Response]]
 class PublicEndpoint(_Row):
     """A route that needs no API key. Its successes are logged at debug."""
 
+    protected: ClassVar = False
     permission: None = field(default=None, init=False)
     query: None = field(default=None, init=False)
     body: None = field(default=None, init=False)
@@ -143,12 +144,13 @@ class PublicEndpoint(_Row):
 
 @frozen(kw_only=True)
 class ProtectedEndpoint(_Row):
-    """A route for principals with `permission`; its handler runs only after `Admission`.
+    """A route for principals with `permission`, or for all; its handler runs after `Admission`.
 
     In between a body is read, but of a GET; then query and body are checked.
     """
 
-    permission: Permission
+    protected: ClassVar = True
+    permission: Permission | None
     query: type[Any] | None = field(default=None, validator=optional(_checks))
     """An attrs class of `wire.parameters`; None if the query does not matter, as in AlgaPSA."""
     body: type[Any] | None = field(default=None, validator=optional(_checks))
@@ -169,6 +171,7 @@ class ProtectedEndpoint(_Row):
             *self.path_errors,
             *invalid,
             *ADMISSION_ERRORS,
+            *(() if self.permission is None else (PermissionDenied,)),
             *(BODY_ERRORS if self.takes_body else ()),
             StorageUnavailable,
             *SERVER_ERRORS,

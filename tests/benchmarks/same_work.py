@@ -17,6 +17,7 @@ from automation_retry.adapters.wire.messages import body_of, event_message, job_
 from automation_retry.application import ExecutionJob, RetriedEvent
 from automation_retry.domain import Principal
 from automation_retry.entrypoints.http.executions.presenter import ExecutionPresenter
+from automation_retry.entrypoints.http.wire.links import Links
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.failed_rows import TENANT, failed_execution
 
@@ -125,7 +126,7 @@ def require_same_answer(body: Mapping[str, Any], number: int) -> None:
     retry = failed_execution(number).retry(
         at=started_at, by=Principal(tenant=TENANT, user_id=TENANT)
     )
-    presenter = ExecutionPresenter(rule_links=True)
+    presenter = ExecutionPresenter(Links(rule_links=True))
     expected = orjson.loads(orjson.dumps(presenter.retried(retry.execution)))
     _require_equal(body, expected)
 

@@ -229,11 +229,11 @@ def test_every_route_is_asked_by_every_role(walls: Observation) -> None:
         for seen in walls.permitted
         if seen.beside.status < 300
     }
-    protected = [row for row in walls.table if row.permission is not None]
+    protected = [row for row in walls.table if row.protected]
 
     for row in protected:
         for role in ROLES:
             assert (row.method, row.path, role) in asked
             assert ((row.method, row.path, role) in succeeded) is admits(row, role)
     public = {(seen.call.row.method, seen.call.row.path) for seen in walls.public}
-    assert public == {(row.method, row.path) for row in walls.table if row.permission is None}
+    assert public == {(row.method, row.path) for row in walls.table if not row.protected}

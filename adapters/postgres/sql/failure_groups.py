@@ -7,10 +7,10 @@ from psycopg.sql import SQL, Composed
 from automation_retry.adapters.postgres.sql import selection
 from automation_retry.application import ExecutionFilter
 
-# `walk` finds each group by one index lookup, and `cell` counts its rows in the order of the same
-# index, so that no message is folded again: OFFSET keeps the planner from a join, for which it would
-# fold each. Only what is shown is folded, for its pattern. There is always one row at least, for the
-# numbers about all groups; without a group if there is none.
+# `walk` finds each group by one index lookup, and `cell` counts its rows along the same index, so
+# that no message is folded again: OFFSET keeps the planner from a join that folds all.
+# Only what is shown is folded, for its pattern. There is always one row at least, for the numbers
+# about all groups; without a group if there is none.
 _GROUPS: Final = SQL("""
 WITH RECURSIVE walk AS (
     (SELECT {group} AS failure_group, e.automation_rule_id

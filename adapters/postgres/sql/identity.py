@@ -130,6 +130,11 @@ VALUES (%(tenant)s, %(role_id)s, %(permission_id)s)
 ON CONFLICT DO NOTHING
 """
 
+# One index lookup.
+USERNAME: Final = """
+SELECT username FROM users WHERE tenant = %(tenant)s AND user_id = %(user_id)s
+"""
+
 # The users of a name, in one tenant or in all; reads the whole table.
 FIND_USER: Final = """
 SELECT tenant, user_id, username FROM users

@@ -48,7 +48,7 @@ def failures(endpoint: Endpoint) -> Iterator[Failure]:
                 name=error.__name__ if answer is not INTERNAL else "Unexpected",
                 answer=answer,
                 example=answer.example or error(),
-                headers=_headers(error, answer, limited=endpoint.permission is not None),
+                headers=_headers(error, answer, limited=endpoint.protected),
                 component=_COMPONENTS[error],
             )
 

@@ -79,13 +79,12 @@ class _Document:
         }
 
     def _operation(self, endpoint: Endpoint) -> dict[str, Any]:
-        protected = endpoint.permission is not None
         operation: dict[str, Any] = {
             "operationId": endpoint.operation_id,
             "tags": [endpoint.tag.name],
             "summary": endpoint.summary,
             "description": _description(endpoint),
-            "security": [{_SCHEME: []}] if protected else [],
+            "security": [{_SCHEME: []}] if endpoint.protected else [],
             "responses": self._answers(endpoint),
         }
         if parameters := self._parameters(endpoint):
@@ -133,7 +132,7 @@ class _Document:
 
     def _success(self, endpoint: Endpoint) -> Mapping[str, Any]:
         success = endpoint.success
-        limits = () if endpoint.permission is None else (RATE_LIMIT, RATE_LIMIT_REMAINING)
+        limits = (RATE_LIMIT, RATE_LIMIT_REMAINING) if endpoint.protected else ()
         content = {
             "schema": self._schemas.resolve(success.schema),
             **_example(success.example),
@@ -211,9 +210,8 @@ def _undescribed(schema: Schema) -> Schema:
 
 
 def _description(endpoint: Endpoint) -> str:
-    needs = (
-        f"Needs the permission `{endpoint.permission.resource}:{endpoint.permission.action}`."
-        if endpoint.permission
-        else "Needs no API key."
-    )
+    if permission := endpoint.permission:
+        needs = f"Needs the permission `{permission.resource}:{permission.action}`."
+    else:
+        needs = "Needs no permission." if endpoint.protected else "Needs no API key."
     return "\n\n".join(part for part in (endpoint.description, needs) if part)

@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from automation_retry.application import Page, PageRequest
+import attrs
+
+from automation_retry.application import ExecutionFilter, ExecutionList, Page, PageRequest
+from automation_retry.application.ports import ListedExecution
 from automation_retry.domain import (
     Execution,
     ExecutionLog,
@@ -48,6 +51,23 @@ RETRY: Final[Retry] = FAILED.retry(
         api_key_id=UUID("c7a0e1d2-95b4-4f38-a1c6-3e8d7b2f4a65"),
     ),
     request_id="ticket-4711",
+)
+LISTED_WANTED: Final = ExecutionFilter()
+LISTED: Final = ExecutionList(
+    items=[
+        ListedExecution(
+            **{
+                attribute.name: getattr(FAILED, attribute.name)
+                for attribute in attrs.fields(ListedExecution)
+            }
+        )
+    ],
+    limit=25,
+    page=1,
+    total=1,
+    total_is_exact=True,
+    next_cursor=None,
+    may_execute=True,
 )
 ATTEMPTS: Final[Page[FailedAttempt]] = Page(
     items=[RETRY.failed_attempt], request=PageRequest(), total=1

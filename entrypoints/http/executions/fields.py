@@ -56,6 +56,7 @@ _LINKS: Final = Component(
         "properties": {
             "execution": {**_LINK, "description": "The execution."},
             "self": {**_LINK, "description": "The execution."},
+            "collection": {**_LINK, "description": "All executions."},
             "rule": {**_LINK, "description": "Its rule, where AlgaPSA serves rules."},
             "retry": {
                 **_LINK,

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 import orjson
 from attrs import frozen
 
 from automation_retry.application import ExecutionSeen, Page
-from automation_retry.domain import Execution, FailedAttempt, Json, utc_text
+from automation_retry.application.ports import ListedExecution
+from automation_retry.domain import (
+    Execution,
+    ExecutionStatus,
+    FailedAttempt,
+    Json,
+    UnknownStatus,
+    utc_text,
+)
 from automation_retry.entrypoints.http.executions.fields import ATTEMPT_FIELDS, EXECUTION_FIELDS
+from automation_retry.entrypoints.http.wire.links import Links
 from automation_retry.entrypoints.http.wire.paging import paginated
-
-EXECUTIONS = "/api/v1/automation/executions"
-RULES = "/api/v1/automation/rules"
 
 
 def _time(value: datetime | None) -> str | None:
@@ -31,12 +36,16 @@ def _integer_if_whole(duration_ms: float | None) -> float | None:
     return int(duration_ms)
 
 
+def _status(value: ExecutionStatus | UnknownStatus | None) -> str | None:
+    return None if value is None else value.value
+
+
 def _payload(value: Json | None) -> orjson.Fragment | None:
     return None if value is None else orjson.Fragment(value.text)
 
 
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
-    "status": attrgetter("value"),
+    "status": _status,
     "retried_at": utc_text,
     "started_at": _time,
     "completed_at": _time,
@@ -47,7 +56,9 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def _presented(subject: Execution | FailedAttempt, names: Iterable[str]) -> dict[str, Any]:
+def presented(
+    subject: Execution | FailedAttempt | ListedExecution, names: Iterable[str]
+) -> dict[str, Any]:
     """Those fields as JSON, and the names of those that are left out."""
     fields = {
         name: _CONVERSIONS[name](getattr(subject, name))
@@ -55,10 +66,9 @@ def _presented(subject: Execution | FailedAttempt, names: Iterable[str]) -> dict
         else getattr(subject, name)
         for name in names
     }
-    if subject.truncated:
-        fields["truncated"] = sorted(subject.truncated)
-    if subject.unreadable:
-        fields["unreadable"] = sorted(subject.unreadable)
+    for what in ("truncated", "unreadable"):
+        if left_out := getattr(subject, what).intersection(names):
+            fields[what] = sorted(left_out)
     return fields
 
 
@@ -72,34 +82,31 @@ class ExecutionPresenter:
     of an attempt whose values JSON cannot express; both exist only where there are such fields.
     """
 
-    rule_links: bool
-    root_path: str = ""
-    """Begins all links."""
+    links: Links
 
     def retried(self, execution: Execution) -> dict[str, Any]:
-        link = self._link(execution)
-        return self._execution(execution, {"execution": link, **self._rule(execution)})
+        link = self.links.execution(execution.execution_id)
+        rule = self.links.rule(execution.automation_rule_id)
+        return self._execution(execution, {"execution": link, **rule})
 
     def seen(self, seen: ExecutionSeen) -> dict[str, Any]:
-        """Links only to routes that exist, so `collection` is not among them yet."""
-        link = self._link(seen.execution)
-        links = {"self": link, **self._rule(seen.execution)}
-        if seen.may_retry:
-            links["retry"] = f"{link}/retry"
-        return self._execution(seen.execution, links)
+        execution = seen.execution
+        links = read_links(self.links, execution, may_retry=seen.may_retry)
+        return self._execution(execution, {**links, "collection": self.links.executions})
 
     def attempts(self, page: Page[FailedAttempt]) -> dict[str, Any]:
-        return paginated(page, [_presented(attempt, ATTEMPT_FIELDS) for attempt in page.items])
+        return paginated(page, [presented(attempt, ATTEMPT_FIELDS) for attempt in page.items])
 
     def _execution(self, execution: Execution, links: dict[str, str]) -> dict[str, Any]:
-        data = _presented(execution, EXECUTION_FIELDS)
+        data = presented(execution, EXECUTION_FIELDS)
         data["_links"] = links
         return {"data": data}
 
-    def _link(self, execution: Execution) -> str:
-        return f"{self.root_path}{EXECUTIONS}/{execution.execution_id}"
 
-    def _rule(self, execution: Execution) -> dict[str, str]:
-        if not self.rule_links:
-            return {}
-        return {"rule": f"{self.root_path}{RULES}/{execution.automation_rule_id}"}
+def read_links(
+    links: Links, execution: Execution | ListedExecution, *, may_retry: bool
+) -> dict[str, str]:
+    """Of one that is read."""
+    link = links.execution(execution.execution_id)
+    retry = {"retry": f"{link}/retry"} if may_retry else {}
+    return {"self": link, **links.rule(execution.automation_rule_id), **retry}

@@ -10,6 +10,7 @@ from automation_retry.application import (
     ExecutionSeen,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
+    QueryTooBroad,
     RetryConflict,
     RetryNotStored,
     StorageFailed,
@@ -30,10 +31,22 @@ from automation_retry.entrypoints.http.endpoint import (
     Success,
     Tag,
 )
-from automation_retry.entrypoints.http.executions.examples import ATTEMPTS, FAILED, RETRY
-from automation_retry.entrypoints.http.executions.fields import EXECUTION_ANSWER, FAILED_ATTEMPT
-from automation_retry.entrypoints.http.executions.presenter import EXECUTIONS, ExecutionPresenter
+from automation_retry.entrypoints.http.executions.examples import (
+    ATTEMPTS,
+    FAILED,
+    LISTED,
+    LISTED_WANTED,
+    RETRY,
+)
+from automation_retry.entrypoints.http.executions.fields import (
+    EXECUTION,
+    EXECUTION_ANSWER,
+    FAILED_ATTEMPT,
+)
+from automation_retry.entrypoints.http.executions.listing import ExecutionQuery, list_answer
+from automation_retry.entrypoints.http.executions.presenter import ExecutionPresenter
 from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
+from automation_retry.entrypoints.http.wire.filters import META
 from automation_retry.entrypoints.http.wire.headers import (
     IDEMPOTENCY_KEY,
     REPLAYED,
@@ -41,7 +54,8 @@ from automation_retry.entrypoints.http.wire.headers import (
     Parameter,
 )
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
-from automation_retry.entrypoints.http.wire.paging import PageQuery, page_of
+from automation_retry.entrypoints.http.wire.links import EXECUTIONS, Links
+from automation_retry.entrypoints.http.wire.paging import PageQuery, list_of, page_of
 from automation_retry.entrypoints.http.wire.request_context import context_of
 
 _EXECUTION: Final = f"{EXECUTIONS}/{{execution_id}}"
@@ -56,9 +70,29 @@ _NEXT: Final = {"execution_id": "$response.body#/data/execution_id"}
 
 
 def execution_endpoints(api: Api) -> Sequence[Endpoint]:
-    presenter = ExecutionPresenter(api.rule_links, api.root_path)
-    handlers = _Handlers(api, presenter)
+    links = Links(api.rule_links, api.root_path)
+    presenter = ExecutionPresenter(links)
+    handlers = _Handlers(api, presenter, links)
     return [
+        ProtectedEndpoint(
+            method="GET",
+            path=EXECUTIONS,
+            query=ExecutionQuery,
+            permission=AUTOMATION_READ,
+            operation_id="listExecutions",
+            tag=_TAG,
+            summary="List executions",
+            description="In pages, or with a cursor, which walks every execution once while others "
+            "appear or vanish. An answer has 8 MiB at most: beyond it payloads and texts are null, "
+            "and `truncated` names them.",
+            success=Success(
+                meaning="A part of the list.",
+                schema=list_of(EXECUTION, meta=META),
+                example=orjson.loads(list_answer(LISTED, LISTED_WANTED, ExecutionQuery(), links)),
+            ),
+            errors=[QueryTooBroad],
+            handler=handlers.list,
+        ),
         ProtectedEndpoint(
             method="POST",
             path=f"{_EXECUTION}/retry",
@@ -134,6 +168,21 @@ def execution_endpoints(api: Api) -> Sequence[Endpoint]:
 class _Handlers:
     api: Api
     presenter: ExecutionPresenter
+    links: Links
+
+    async def list(self, call: Call) -> Response:
+        query: ExecutionQuery = call.query
+        wanted = query.wanted
+        found = await self.api.list_executions(
+            call.principal,
+            wanted,
+            sorting=query.sorting,
+            limit=query.limit,
+            page=query.page,
+            cursor=query.cursor,
+            fields=query.fields,
+        )
+        return JsonResponse(orjson.Fragment(list_answer(found, wanted, query, self.links)))
 
     async def retry(self, call: Call) -> Response:
         # Built before the commit, so that a failure here cannot follow one.

@@ -9,12 +9,13 @@ from starlette.types import Scope
 from automation_retry.adapters.log import log
 from automation_retry.application import ApiKeyRequired, InvalidApiKey
 from automation_retry.application.ports import Authenticator, Authorizer
-from automation_retry.domain import Permission, PermissionDenied, Principal, is_uuid
+from automation_retry.domain import Permission, Principal, is_uuid
 from automation_retry.entrypoints.http.middleware.rate_limit import RateLimiter
 from automation_retry.entrypoints.http.wire.errors import RateLimited
 from automation_retry.entrypoints.http.wire.request_context import context_of, header_values
 
-ADMISSION_ERRORS: Final = (ApiKeyRequired, InvalidApiKey, RateLimited, PermissionDenied)
+ADMISSION_ERRORS: Final = (ApiKeyRequired, InvalidApiKey, RateLimited)
+"""Besides PermissionDenied, where a permission is needed."""
 
 
 @frozen
@@ -28,8 +29,8 @@ class Admission:
     authorizer: Authorizer
     rate_limiter: RateLimiter
 
-    async def admit(self, request: Request, permission: Permission) -> Principal:
-        """The caller, who has `permission`.
+    async def admit(self, request: Request, permission: Permission | None) -> Principal:
+        """The caller, who has `permission`; None asks for none.
 
         Once the key is known, every answer carries the headers of the rate limit. A request that
         the rate limit refuses does not use a key up.
@@ -47,12 +48,14 @@ class Admission:
         self._take_token(request.scope, principal)
         if key.has_usage_limit:
             await self.authenticator.count_use(principal)
-        await self.authorizer.require(principal, permission)
+        if permission is not None:
+            await self.authorizer.require(principal, permission)
         return principal
 
     def _take_token(self, scope: Scope, principal: Principal) -> None:
         context = context_of(scope)
         allowance = self.rate_limiter.take(principal.tenant, principal.api_key_id)
+        context.allowance = allowance
         context.headers.append((b"x-ratelimit-limit", b"%d" % allowance.limit))
         context.headers.append((b"x-ratelimit-remaining", b"%d" % allowance.remaining))
         if allowance.retry_after_ms:

@@ -8,22 +8,11 @@ from attrs import define, field
 from attrs.validators import ge
 
 from automation_retry.application.ports import Clock
+from automation_retry.entrypoints.http.wire.request_context import Allowance
 
 _NS_PER_MINUTE = 60_000_000_000
 _NS_PER_MS = 1_000_000
 _FIRST_SWEEP = 1024
-
-
-@define
-class Allowance:
-    """The state of the bucket after one request."""
-
-    limit: int
-    remaining: int
-    retry_after_ms: int = 0
-    """How long until the next token; 0 when this request got one."""
-    first_refusal: bool = False
-    """Whether the request before got a token; only the first refusal is logged."""
 
 
 @define(kw_only=True)

@@ -35,6 +35,24 @@ class Pagination:
     has_prev: bool = field(alias="hasPrev")
 
 
+@frozen(kw_only=True)
+class ListPagination:
+    """Of a list that goes on with a cursor. With one, all that is about pages is null."""
+
+    page: int | None
+    limit: int
+    total: Annotated[int | None, "How many match, up to 10,000."]
+    total_pages: int | None = field(alias="totalPages")
+    has_next: bool = field(alias="hasNext")
+    has_prev: bool | None = field(alias="hasPrev")
+    total_is_exact: Annotated[bool | None, "False if more than 10,000 match."] = field(
+        alias="totalIsExact"
+    )
+    next_cursor: Annotated[
+        str | None, "Goes on after this page; null exactly if no item follows."
+    ] = field(alias="nextCursor")
+
+
 def paginated(page: Page[Any], items: Sequence[Any]) -> dict[str, Any]:
     """A page in AlgaPSA's envelope."""
     pagination = Pagination(
@@ -54,6 +72,23 @@ def answer_with(data: Component) -> Component:
     return Component(
         f"{data.name}Answer",
         {"type": "object", "properties": {"data": data}, "required": ["data"]},
+    )
+
+
+@cache
+def list_of(item: Component, **more: Component) -> Component:
+    """The schema of an answer with a part of a list."""
+    return Component(
+        f"{item.name}List",
+        {
+            "type": "object",
+            "properties": {
+                "data": {"type": "array", "items": item},
+                "pagination": component_of(ListPagination),
+                **more,
+            },
+            "required": ["data", "pagination", *more],
+        },
     )
 
 

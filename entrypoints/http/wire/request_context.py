@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 from starlette.types import Scope
 
 from automation_retry.domain import Principal
@@ -14,12 +14,25 @@ _KEY = "automation_retry.request"
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
+@frozen
+class Allowance:
+    """What the rate limit leaves a caller after a request."""
+
+    limit: int
+    remaining: int
+    retry_after_ms: int = 0
+    """How long until the next token; 0 when this request got one."""
+    first_refusal: bool = False
+    """Whether the request before got a token; only the first refusal is logged."""
+
+
 @define
 class RequestContext:
     """Collected while the request is handled; used for the answer's headers and the log line."""
 
     request_id: str
     principal: Principal | None = None
+    allowance: Allowance | None = None
     headers: list[tuple[bytes, bytes]] = Factory(list)
     """Sent with every answer, errors included."""
     logged: dict[str, Any] = Factory(dict)

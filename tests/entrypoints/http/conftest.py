@@ -13,8 +13,11 @@ from automation_retry.adapters.granted_permissions import GrantedPermissions
 from automation_retry.adapters.memory import MemoryStore, memory_storage
 from automation_retry.application import (
     CheckReadiness,
+    DescribeCaller,
     GetExecution,
+    ListExecutions,
     ListFailedAttempts,
+    ListFailureGroups,
     MessageKind,
     RetryExecution,
 )
@@ -92,7 +95,10 @@ def new_api(storage: Storage, *, enforce: bool = False) -> Api:
         authorizer=authorizer,
         retry_execution=RetryExecution(authorizer, storage.new_unit_of_work, _now, uuid4),
         get_execution=GetExecution(authorizer, storage.executions),
+        list_executions=ListExecutions(authorizer, storage.queries),
         list_failed_attempts=ListFailedAttempts(authorizer, storage.executions),
+        list_failure_groups=ListFailureGroups(authorizer, storage.queries, _now),
+        describe_caller=DescribeCaller(storage.directory),
         readiness=CheckReadiness(
             storage=storage.readiness,
             schemas=[storage.schema],

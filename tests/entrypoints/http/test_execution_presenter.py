@@ -9,12 +9,13 @@ from automation_retry.application import ExecutionSeen, Page, PageRequest
 from automation_retry.domain import Execution, FailedAttempt, LogEntry, LogLevel
 from automation_retry.entrypoints.http.executions.fields import EXECUTION_FIELDS
 from automation_retry.entrypoints.http.executions.presenter import ExecutionPresenter
+from automation_retry.entrypoints.http.wire.links import Links
 from tests.support.factories import NOON, a_failed_execution, a_principal, an_execution
 
 
 @pytest.fixture
 def presenter() -> ExecutionPresenter:
-    return ExecutionPresenter(rule_links=True)
+    return ExecutionPresenter(Links(rule_links=True))
 
 
 @pytest.fixture
@@ -118,6 +119,7 @@ def test_a_read_links_to_the_retry_when_it_would_be_allowed(
 
     assert links == {
         "self": link,
+        "collection": "/api/v1/automation/executions",
         "rule": f"/api/v1/automation/rules/{execution.automation_rule_id}",
         **({"retry": f"{link}/retry"} if may_retry else {}),
     }
@@ -125,7 +127,7 @@ def test_a_read_links_to_the_retry_when_it_would_be_allowed(
 
 def test_rule_links_can_be_left_out() -> None:
     """Where no AlgaPSA serves the rules."""
-    presenter = ExecutionPresenter(rule_links=False)
+    presenter = ExecutionPresenter(Links(rule_links=False))
 
     assert list(presenter.retried(an_execution())["data"]["_links"]) == ["execution"]
 

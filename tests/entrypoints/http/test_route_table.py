@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from automation_retry.adapters.memory import memory_storage
-from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ
+from automation_retry.domain import AUTOMATION_EXECUTE, AUTOMATION_READ, Permission
 from automation_retry.entrypoints.http.app import create_app, route_table
 from automation_retry.entrypoints.http.endpoint import Endpoint, ExactRoute, ProtectedEndpoint
 from tests.entrypoints.http.conftest import Service, new_api
@@ -45,7 +45,7 @@ def test_every_route_is_a_row_of_the_table() -> None:
 
 def test_only_health_and_documentation_are_public() -> None:
     """Every other route needs an API key."""
-    public = {one.path for one in TABLE if one.permission is None}
+    public = {one.path for one in TABLE if not one.protected}
     pages = {path for path in public if path.startswith("/docs/")}
 
     assert public - pages == {"/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"}
@@ -67,18 +67,30 @@ async def test_a_protected_route_needs_a_key(service: Service, endpoint: Protect
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("endpoint", PROTECTED, ids=named)
+@pytest.mark.parametrize(
+    ("endpoint", "permission"), [(one, one.permission) for one in PROTECTED if one.permission]
+)
 async def test_a_protected_route_needs_its_permission(
-    service: Service, endpoint: ProtectedEndpoint
+    service: Service, endpoint: ProtectedEndpoint, permission: Permission
 ) -> None:
     """403 for a key that has every permission but this one, and not for one that has only this."""
-    others = {AUTOMATION_EXECUTE, AUTOMATION_READ} - {endpoint.permission}
+    others = {AUTOMATION_EXECUTE, AUTOMATION_READ} - {permission}
     lacking = await service.new_key("lacking", frozenset(others))
-    only = await service.new_key("only", frozenset({endpoint.permission}))
+    only = await service.new_key("only", frozenset({permission}))
 
     refused = await service.client.request(**a_request(endpoint, lacking))
     admitted = await service.client.request(**a_request(endpoint, only))
 
     assert refused.status_code == 403
-    assert endpoint.permission.action in refused.json()["error"]["message"]
+    assert permission.action in refused.json()["error"]["message"]
     assert admitted.status_code not in {401, 403}
+
+
+async def test_any_key_may_ask_who_it_is(service: Service) -> None:
+    """The only protected route without a permission."""
+    [endpoint] = [one for one in PROTECTED if one.permission is None]
+
+    answer = await service.client.request(**a_request(endpoint, service.outsiders_key))
+
+    assert endpoint.path == "/api/v1/automation/me"
+    assert answer.status_code == 200

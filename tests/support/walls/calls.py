@@ -92,7 +92,8 @@ def key_of(row: Endpoint, target: Target) -> str:
 
 
 def admits(row: Endpoint, role: Role) -> bool:
-    return role.admitted and row.permission in role.permissions
+    needed = {row.permission} - {None}
+    return role.admitted and needed <= role.permissions
 
 
 @frozen
@@ -103,7 +104,7 @@ class Matrix:
 
     @property
     def protected(self) -> Sequence[Endpoint]:
-        return [row for row in self.table if row.permission is not None]
+        return [row for row in self.table if row.protected]
 
     @property
     def safe(self) -> Sequence[Endpoint]:
@@ -125,7 +126,7 @@ class Matrix:
 
     def public(self) -> Iterator[Call]:
         for row in self.table:
-            if row.permission is None:
+            if not row.protected:
                 for role in (NO_KEY, UNKNOWN, OPERATOR):
                     yield from _calls(row, role, SHARED)
 
