@@ -18,6 +18,7 @@ from automation_retry.entrypoints.demo.consumers import consuming
 from automation_retry.entrypoints.demo.ending import Ending, say
 from automation_retry.entrypoints.demo.engine import DemoEngine, log_event
 from automation_retry.entrypoints.demo.executions import COUNT, execution, execution_id, executions
+from automation_retry.entrypoints.demo.outage import outage, outage_id
 from automation_retry.entrypoints.demo.tenant import DemoTenant, kept_tenant, starting_in
 from automation_retry.entrypoints.lifecycle import migrate, opened, running_database
 from automation_retry.entrypoints.logging import configure_logging
@@ -117,6 +118,10 @@ class _Demo:
     async def _create_executions(self, repository: ExecutionRepository) -> UUID:
         """Creates the executions where they are missing; the id of one that is failed now."""
         tenant, now = self.tenant.tenant, utc_now()
+        try:
+            await repository.get(tenant, outage_id(tenant, 0))
+        except ExecutionNotFound:
+            await repository.add(list(outage(tenant, now)))
         number = 0
         while True:
             wanted = execution_id(tenant, number)

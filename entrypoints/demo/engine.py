@@ -17,7 +17,8 @@ from automation_retry.adapters.log import log
 from automation_retry.application import ExecutionNotFound
 from automation_retry.application.ports import Clock, ExecutionRepository
 from automation_retry.domain import Execution, ExecutionStatus
-from automation_retry.entrypoints.demo.executions import fault
+from automation_retry.entrypoints.demo import outage
+from automation_retry.entrypoints.demo.executions import Fault, fault
 
 _SUCCESS_RATE = 0.75
 _SHORTEST_S, _LONGEST_S = 1.0, 2.0
@@ -27,7 +28,11 @@ _PENDING = {ExecutionStatus.PENDING, ExecutionStatus.RUNNING}
 
 @frozen
 class DemoEngine:
-    """Three of four runs succeed, after one to two seconds."""
+    """A run takes one to two seconds, and three of four succeed.
+
+    After the outage the mail server works again: what it had stopped succeeds, and only messages to
+    unknown recipients fail again.
+    """
 
     _executions: ExecutionRepository
     _clock: Clock
@@ -47,8 +52,9 @@ class DemoEngine:
         running = await self._find(job, {ExecutionStatus.RUNNING})
         if running is None:
             return
-        succeeds = random.random() < _SUCCESS_RATE  # noqa: S311
-        result = (_completed if succeeds else _failed)(running, self._clock())
+        wrong = _fault_of(running)
+        at = self._clock()
+        result = _failed(running, at, wrong) if wrong else _completed(running, at)
         if await self._executions.report(result):
             log(logging.INFO, "demo engine reports", **about, status=result.status.value)
 
@@ -73,9 +79,20 @@ def _completed(running: Execution, at: datetime) -> Execution:
     )
 
 
-def _failed(running: Execution, at: datetime) -> Execution:
+def _fault_of(running: Execution) -> Fault | None:
+    """Why the run fails; None if it succeeds."""
+    context = running.execution_context.value() if running.execution_context else None
+    match context:
+        case {outage.RECIPIENT_EXISTS: True}:
+            return None
+        case {outage.RECIPIENT_EXISTS: False}:
+            return outage.unknown_recipient(running.execution_id)
+    succeeds = random.random() < _SUCCESS_RATE  # noqa: S311 - not for secrets
+    return None if succeeds else fault(running.execution_id.int)
+
+
+def _failed(running: Execution, at: datetime, wrong: Fault) -> Execution:
     """As if the last action had failed."""
-    wrong = fault(running.execution_id.int)
     return evolve(
         running,
         status=ExecutionStatus.FAILED,

@@ -1,6 +1,6 @@
 """Executions as a managed service provider would find them on a Monday morning."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -11,7 +11,9 @@ from automation_retry.domain import Execution, ExecutionStatus, LogEntry, LogLev
 
 
 @frozen(kw_only=True)
-class _Rule:
+class Rule:
+    """What an automation does, and what starts it."""
+
     name: str
     actions: Sequence[str]
     trigger: dict[str, Any]
@@ -25,27 +27,29 @@ class Fault:
     stack: str
 
 
+ONBOARDING = Rule(
+    name="onboard-new-employee",
+    actions=("create mailbox", "assign licences", "join groups", "send welcome mail"),
+    trigger={
+        "type": "ticket.created",
+        "ticketNumber": "TIC-1042",
+        "requester": "hr@contoso.example",
+    },
+)
+REMINDERS = Rule(
+    name="invoice-overdue-reminder",
+    actions=("find overdue invoices", "send reminder"),
+    trigger={"type": "schedule", "cron": "0 7 * * 1", "invoices": ["INV-2291", "INV-2304"]},
+)
 _RULES = (
-    _Rule(
-        name="onboard-new-employee",
-        actions=("create mailbox", "assign licences", "join groups", "send welcome mail"),
-        trigger={
-            "type": "ticket.created",
-            "ticketNumber": "TIC-1042",
-            "requester": "hr@contoso.example",
-        },
-    ),
-    _Rule(
+    ONBOARDING,
+    Rule(
         name="disk-space-alert",
         actions=("read RMM alert", "clean temporary files", "update ticket"),
         trigger={"type": "rmm.alert", "device": "SRV-FILE-02", "freePercent": 3.8},
     ),
-    _Rule(
-        name="invoice-overdue-reminder",
-        actions=("find overdue invoices", "send reminder"),
-        trigger={"type": "schedule", "cron": "0 7 * * 1", "invoices": ["INV-2291", "INV-2304"]},
-    ),
-    _Rule(
+    REMINDERS,
+    Rule(
         name="rotate-backup-check",
         actions=("list backup jobs", "verify last run", "open ticket on failure"),
         trigger={"type": "schedule", "cron": "30 5 * * *", "vault": "eu-west-1"},
@@ -114,16 +118,39 @@ def execution(
 ) -> Execution:
     """The execution of that number, as an engine would have left it in that state."""
     rule = _RULES[number % len(_RULES)]
+    return run(
+        tenant,
+        execution_id(tenant, number),
+        rule,
+        status,
+        started_at,
+        duration=timedelta(milliseconds=900 + 137 * number),
+        stopped_at=1 + number % (len(rule.actions) - 1),
+        wrong=fault(number) if status is ExecutionStatus.FAILED else None,
+        context={"runner": f"runner-{number % 3}"},
+    )
+
+
+def run(  # noqa: PLR0913 - what a run consists of
+    tenant: UUID,
+    execution_id: UUID,
+    rule: Rule,
+    status: ExecutionStatus,
+    started_at: datetime,
+    *,
+    duration: timedelta,
+    stopped_at: int,
+    wrong: Fault | None,
+    context: Mapping[str, Any],
+) -> Execution:
+    """A run of the rule that did not get beyond the action `stopped_at`, unless it completed."""
     total = len(rule.actions)
-    duration = timedelta(milliseconds=900 + 137 * number)
     ran = status not in (ExecutionStatus.PENDING, ExecutionStatus.SKIPPED)
     ended = status not in (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
-    wrong = fault(number) if status is ExecutionStatus.FAILED else None
-    stopped_at = 1 + number % (total - 1)
     successful = total if status is ExecutionStatus.COMPLETED else stopped_at if ran else 0
     return Execution(
         tenant=tenant,
-        execution_id=execution_id(tenant, number),
+        execution_id=execution_id,
         automation_rule_id=uuid5(tenant, rule.name),
         status=status,
         started_at=started_at,
@@ -136,7 +163,7 @@ def execution(
         error_stack=wrong.stack if wrong else None,
         failed_action_index=stopped_at if wrong else None,
         trigger_data=rule.trigger,
-        execution_context={"rule": rule.name, "engine": "demo", "runner": f"runner-{number % 3}"},
+        execution_context={"rule": rule.name, "engine": "demo", **context},
         logs=tuple(_logs(rule, started_at, successful, stopped_at, wrong)) if ran else (),
     )
 
@@ -148,7 +175,7 @@ def _error(status: ExecutionStatus, wrong: Fault | None) -> str | None:
 
 
 def _logs(
-    rule: _Rule, started_at: datetime, successful: int, stopped_at: int, wrong: Fault | None
+    rule: Rule, started_at: datetime, successful: int, stopped_at: int, wrong: Fault | None
 ) -> Iterator[LogEntry]:
     yield LogEntry(
         timestamp=started_at, level=LogLevel.INFO, message=f"Rule {rule.name} triggered",
