@@ -22,6 +22,7 @@ _STACK: Final = (
     "    at async sendMail (/srv/engine/dist/actions/mail/send.js:29:3)\n"
     "    at async runAction (/srv/engine/dist/runner.js:87:20)"
 )
+_REQUESTS: Final = UUID("8c0f3c52-6d8e-4b0b-9d55-1f6f0f1c7a10")
 _DAY: Final = timedelta(days=1)
 _WENT_DOWN: Final = timedelta(hours=9)
 _DOWN_FOR: Final = timedelta(hours=2)
@@ -74,7 +75,9 @@ _FAILURES: Final = (
     _Failures(
         count=29,
         rules=(ONBOARDING,),
-        message=lambda it: f"Graph API answered 429 Too Many Requests, request {UUID(int=it)}",
+        message=lambda it: (
+            f"Graph API answered 429 Too Many Requests, request {uuid5(_REQUESTS, str(it))}"
+        ),
         began=_DAY,
         lasted=_DAY,
     ),

@@ -118,7 +118,9 @@ def _group(group: FailureGroup, same: Mapping[str, Any], links: Links) -> Group:
         example=Example(execution_id=group.example_id, error_message=group.example_message),
         timeline=group.timeline,
         _links={
-            "executions": links.listed({"failure_group_id": group.failure_group_id, **same}),
+            "executions": links.listed(
+                {"failure_group_id": group.failure_group_id, **same, "sort": "failed_at"}
+            ),
             **links.rule(group.automation_rule_id),
         },
     )
