@@ -22,6 +22,9 @@ class MemoryNeighbours(Neighbours):
     async def overwrite(self, execution: Execution) -> None:
         self.store.overwrite(execution)
 
+    async def delete(self, execution: Execution) -> None:
+        self.store.remove(execution.tenant, execution.execution_id)
+
     async def handed_over(self, kind: MessageKind) -> Sequence[Sent]:  # noqa: ARG002
         return ()
 

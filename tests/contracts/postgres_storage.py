@@ -47,6 +47,14 @@ class PostgresNeighbours(Neighbours):
     async def overwrite(self, execution: Execution) -> None:
         await self._execute(_OVERWRITE, execution=execution_record(execution))
 
+    async def delete(self, execution: Execution) -> None:
+        await self._execute(
+            "DELETE FROM automation_executions"
+            " WHERE tenant = %(tenant)s AND execution_id = %(execution_id)s",
+            tenant=execution.tenant,
+            execution_id=execution.execution_id,
+        )
+
     async def handed_over(self, kind: MessageKind) -> Sequence[Sent]:
         async with self.database.connection() as connection:
             return await handed_over(connection, kind)

@@ -11,6 +11,7 @@ from automation_retry.application import MessageKind
 from automation_retry.application.ports import (
     Authenticator,
     Directory,
+    ExecutionQueries,
     ExecutionRepository,
     NewUnitOfWork,
     Outbox,
@@ -27,6 +28,10 @@ class Neighbours(Protocol):
 
     async def overwrite(self, execution: Execution) -> None:
         """An operator sets every value of a stored execution."""
+        ...
+
+    async def delete(self, execution: Execution) -> None:
+        """An operator deletes a stored execution."""
         ...
 
     async def handed_over(self, kind: MessageKind) -> Sequence[Sent]:
@@ -74,6 +79,10 @@ class StorageUnderTest:
     @property
     def executions(self) -> ExecutionRepository:
         return self.storage.executions
+
+    @property
+    def queries(self) -> ExecutionQueries:
+        return self.storage.queries
 
     @property
     def new_unit_of_work(self) -> NewUnitOfWork:
