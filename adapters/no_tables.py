@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from automation_retry.application.ports import Schema
+from automation_retry.application.ports import MigrationScript, Schema, Tell
 
 
 class NoTables(Schema):
@@ -8,6 +8,12 @@ class NoTables(Schema):
 
     async def migrate(self) -> Sequence[str]:
         return ()
+
+    async def build_indexes(self, tell: Tell) -> Sequence[str]:  # noqa: ARG002
+        return ()
+
+    async def script(self) -> MigrationScript:
+        return MigrationScript()
 
     async def missing(self) -> Sequence[str]:
         return ()

@@ -102,7 +102,7 @@ class StorageFailed(ApplicationError):
 
 
 class SchemaRefused(Exception):
-    """The database cannot be migrated as it is; nothing was applied.
+    """The database cannot be migrated as it is; what could not be applied changed nothing.
 
     Each problem is a sentence that says what would help.
     """

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from automation_retry.adapters.embedded import EmbeddedPostgres
 from automation_retry.adapters.log import log
-from automation_retry.application.ports import Lifecycle
+from automation_retry.application.ports import Lifecycle, Tell
 from automation_retry.entrypoints.container import Container
 from automation_retry.entrypoints.settings import Settings, StorageKind
 from automation_retry.entrypoints.stop import Stop
@@ -35,20 +35,45 @@ def running_database(settings: Settings, stop: Stop) -> Iterator[Settings]:
         server.stop(within_s=stop.left_s)
 
 
-async def migrate(container: Container) -> Sequence[str]:
+async def migrate(container: Container, tell: Tell | None = None) -> Sequence[str]:
     """Brings all tables to what this version needs; returns the names of what was applied.
 
+    `tell` gets a line for each step; without it, those of building indexes are logged, which may
+    take long.
+
     Raises:
+        SchemaRefused: a database cannot be migrated as it is.
         StorageUnavailable: the database did not answer.
     """
-    return [name for schema in container.schemas() for name in await schema.migrate()]
+    applied: list[str] = []
+    for schema in container.schemas():
+        names = await schema.migrate()
+        applied += names
+        if tell:
+            for name in names:
+                tell(f"applied {name}")
+    for schema in container.schemas():
+        applied += await schema.build_indexes(tell or _log_step)
+    return applied
 
 
-async def migrate_database(settings: Settings) -> Sequence[str]:
+def _log_step(line: str) -> None:
+    log(logging.INFO, "migration", step=line)
+
+
+async def migrate_database(settings: Settings, tell: Tell | None = None) -> Sequence[str]:
     """`migrate` for a database that is not open yet; one that cannot be reached is an error."""
     container = Container(settings=settings, fail_fast=True)
     async with opened(container, relay=False):
-        return await migrate(container)
+        return await migrate(container, tell)
+
+
+async def migration_script(settings: Settings) -> str:
+    """What `migrate_database` would do, as SQL; empty if nothing is due. Changes nothing."""
+    container = Container(settings=settings, fail_fast=True)
+    async with opened(container, relay=False):
+        scripts = [await schema.script() for schema in container.schemas()]
+    return "".join([*(one.migrations for one in scripts), *(one.indexes for one in scripts)])
 
 
 @asynccontextmanager

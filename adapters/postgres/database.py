@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, LiteralString, NamedTuple
@@ -20,12 +20,14 @@ from automation_retry.adapters.postgres.errors import (
     translated_errors,
 )
 from automation_retry.adapters.postgres.host_names import HostNames
-from automation_retry.adapters.postgres.refusal import Refusal, reason_of, with_remedy
+from automation_retry.adapters.postgres.pool import Pool
+from automation_retry.adapters.postgres.refusal import Refusal
 from automation_retry.adapters.postgres.session import (
     begin_session,
     connection_info,
     limit_transaction,
     limited,
+    separate_session,
 )
 from automation_retry.adapters.postgres.sql.session import LIMIT_QUERY
 from automation_retry.adapters.time_limits import TimeLimits
@@ -33,7 +35,6 @@ from automation_retry.application import QueryTooBroad, StorageUnavailable
 
 Parameters = Mapping[str, Any]
 
-_PING_WITHIN_S = 0.5
 _CLOSE_WITHIN_S = 1.0
 # The pool retries a failed connect with exponential backoff, up to minutes apart. After this time
 # it gives up instead, and the next request that needs a connection opens one immediately.
@@ -49,14 +50,6 @@ class _Result(NamedTuple):
     rows: list[DictRow]
     affected: int
     """The number of rows that were returned or changed."""
-
-
-class _Pool(psycopg_pool.AsyncConnectionPool[Connection]):
-    @staticmethod
-    async def check_connection(conn: Connection) -> None:
-        """Raises an error when the server does not answer at once."""
-        conn.answer_within = _PING_WITHIN_S
-        await conn.execute("")
 
 
 class Database:
@@ -91,7 +84,7 @@ class Database:
         self._host_names = host_names or HostNames()
         self._refusal = Refusal(monotonic)
         self._conninfo = connection_info(url, answer_within)
-        self._pool = _Pool(
+        self._pool = Pool(
             self._current_conninfo,
             connection_class=Connection,
             kwargs={
@@ -123,17 +116,9 @@ class Database:
         With `fail_fast` it connects first, once, and the error says what to do.
         """
         if self._fail_fast:
-            await self._connect_once()
+            async with self.session():
+                pass
         await self._pool.open(wait=False)
-
-    async def _connect_once(self) -> None:
-        try:
-            conninfo = limited(await self._host_names.resolved(self._conninfo))
-            connection = await Connection.connect(conninfo)
-        except psycopg.Error as error:
-            reason = with_remedy(reason_of(error))
-            raise StorageUnavailable(f"no connection: {reason}") from error
-        await connection.close()
 
     async def close(self) -> None:
         """Closes the pool. A closed pool stays closed."""
@@ -163,6 +148,10 @@ class Database:
                 raise
             finally:
                 await self._pool.putconn(connection)
+
+    def session(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection beside the pool, for statements of any duration; closed at the end."""
+        return separate_session(self._conninfo, self._host_names, own_session=self._own_sessions)
 
     @asynccontextmanager
     async def claiming(self) -> AsyncIterator[Connection]:

@@ -14,6 +14,13 @@ from automation_retry.adapters.log import log
 from automation_retry.adapters.postgres.column_types import unsupported_tables
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.database import Database
+from automation_retry.adapters.postgres.index_builds import IndexBuilds
+from automation_retry.adapters.postgres.indexes import (
+    create_indexes,
+    index_states,
+    index_warnings,
+)
+from automation_retry.adapters.postgres.migration_script import indexes_script, migrations_script
 from automation_retry.adapters.postgres.own_tables import incomplete
 from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_LIST_FAILURES, TO_RETRY
 from automation_retry.adapters.postgres.sql import schema as sql
@@ -24,7 +31,7 @@ from automation_retry.adapters.rights import (
 )
 from automation_retry.adapters.row_security import row_security
 from automation_retry.application import SchemaRefused, StorageUnavailable
-from automation_retry.application.ports import Schema
+from automation_retry.application.ports import MigrationScript, Schema, Tell
 
 _ATTEMPTS = 120
 _PAUSE_S = 2.0
@@ -76,20 +83,36 @@ class PostgresSchema(Schema):
                 raise SchemaRefused(problems)
             await _create_migrations(connection)
             due = await _due(connection)
+            exist = bool(await index_states(connection))
             for name, text in due:
                 await _apply(connection, name, text)
                 await connection.execute(sql.MARK_APPLIED, {"name": name})
             if lost := await incomplete(connection):
                 raise SchemaRefused([_not_restored(lost)])
-            return [name for name, _ in due]
+            created = () if exist else await create_indexes(connection)
+            return [*(name for name, _ in due), *created]
+
+    async def build_indexes(self, tell: Tell) -> Sequence[str]:
+        return await IndexBuilds(self.database)(tell)
+
+    async def script(self) -> MigrationScript:
+        async with self.database.connection() as connection, connection.transaction():
+            await connection.execute(sql.READ_ONLY)
+            if problems := await unsupported_tables(connection):
+                raise SchemaRefused(problems)
+            state = await _state(connection)
+            if problems := [*_problems_of_database(state)]:
+                raise SchemaRefused(problems)
+            states = await index_states(connection)
+            return MigrationScript(
+                migrations=migrations_script(connection, await _due(connection), new=not states),
+                indexes=await indexes_script(connection, states),
+            )
 
     async def missing(self) -> Sequence[str]:
         async with self.database.connection() as connection:
-            cursor = await connection.execute(sql.MIGRATIONS_EXIST)
-            row = await cursor.fetchone()
-            exist = row is not None and row["migrations_exist"]
-            applied = await _applied(connection) if exist else frozenset()
-            lost = await incomplete(connection) if exist else {}
+            applied = await _applied(connection)
+            lost = await incomplete(connection) if applied else {}
         return [
             f"{', '.join(lost[name])} of {name}" if name in applied else name
             for name, _ in _migrations()
@@ -112,22 +135,30 @@ class PostgresSchema(Schema):
             return [
                 *(await row_security(connection, (*TO_RETRY, *TO_DELIVER))).warnings,
                 *(f"Failures cannot be listed. {sentence}" for sentence in uncallable),
+                *await index_warnings(connection),
             ]
 
 
 async def _create_migrations(connection: Connection) -> None:
     """Creates the table of migrations where it is missing, if the database can hold ours."""
+    state = await _state(connection)
+    if problems := [*_problems_of_database(state)]:
+        raise SchemaRefused(problems)
+    if not state["migrations_exist"]:
+        await connection.execute(sql.CREATE_MIGRATIONS)
+
+
+async def _state(connection: Connection) -> DictRow:
     cursor = await connection.execute(sql.MIGRATIONS_EXIST)
     state = await cursor.fetchone()
     assert state is not None  # noqa: S101 - the statement returns one row
-    if state["migrations_exist"]:
-        return
-    if problems := [*_problems_of_database(state)]:
-        raise SchemaRefused(problems)
-    await connection.execute(sql.CREATE_MIGRATIONS)
+    return state
 
 
 def _problems_of_database(state: DictRow) -> Iterator[str]:
+    """Why it cannot hold our tables; those that it holds already are no question."""
+    if state["migrations_exist"]:
+        return
     if state["encoding"] not in _ENCODINGS:
         yield (
             f"The database has the encoding {state['encoding']}, which cannot hold every text; use "
@@ -182,5 +213,7 @@ async def _apply(connection: Connection, name: str, text: LiteralString) -> None
 
 
 async def _applied(connection: Connection) -> frozenset[str]:
+    if not (await _state(connection))["migrations_exist"]:
+        return frozenset()
     cursor = await connection.execute(sql.APPLIED_MIGRATIONS)
     return frozenset([row["name"] for row in await cursor.fetchall()])

@@ -1,17 +1,23 @@
 """How connections are opened, and what their sessions begin with."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
 
 from automation_retry.adapters.postgres.connection import (
     ANSWER_WITHIN_S,
     Connection,
     has_several_hosts,
 )
+from automation_retry.adapters.postgres.errors import translated_errors
+from automation_retry.adapters.postgres.host_names import HostNames
 from automation_retry.adapters.postgres.loaders import register_loaders
+from automation_retry.adapters.postgres.refusal import reason_of, with_remedy
 from automation_retry.adapters.postgres.sql import session as sql
+from automation_retry.application import StorageUnavailable
 
 _CONNECT_WITHIN_S = 5
 _CONNECT_TO_EACH_WITHIN_S = 2
@@ -81,6 +87,31 @@ async def begin_session(connection: Connection, *, own_session: bool | None) -> 
     connection.is_direct = row["is_direct"]
     if not connection.own_session:
         connection.prepare_threshold = None
+
+
+@asynccontextmanager
+async def separate_session(
+    conninfo: str, host_names: HostNames, *, own_session: bool | None
+) -> AsyncIterator[Connection]:
+    """An autocommit connection of no pool, whose waits are not bounded.
+
+    Raises:
+        StorageUnavailable: no connection can be opened; the reason says what would help.
+    """
+    try:
+        connection = await Connection.connect(
+            limited(await host_names.resolved(conninfo)), autocommit=True, row_factory=dict_row
+        )
+    except psycopg.Error as error:
+        reason = with_remedy(reason_of(error))
+        raise StorageUnavailable(f"no connection: {reason}") from error
+    try:
+        with translated_errors():
+            await begin_session(connection, own_session=own_session)
+            connection.answer_within = None
+            yield connection
+    finally:
+        await connection.close()
 
 
 def _timeouts(answer_within: float) -> Mapping[str, str]:

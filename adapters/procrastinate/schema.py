@@ -16,7 +16,7 @@ from automation_retry.adapters.procrastinate.retention import TO_REMOVE
 from automation_retry.adapters.rights import Right, hidden_schemas, missing_rights
 from automation_retry.adapters.row_security import row_security
 from automation_retry.application import SchemaRefused
-from automation_retry.application.ports import Schema
+from automation_retry.application.ports import MigrationScript, Schema, Tell
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(4158023871920416323)"
 _TABLES: Final = (
@@ -104,6 +104,31 @@ class ProcrastinateSchema(Schema):
             if not state["ours"]:
                 return []
             return await _upgrade(connection)
+
+    async def build_indexes(self, tell: Tell) -> Sequence[str]:  # noqa: ARG002
+        """Procrastinate's own migrations build its indexes."""
+        return ()
+
+    async def script(self) -> MigrationScript:
+        async with self.connect() as connection:
+            state = await _state(connection)
+            if problems := [*_problems_of_tables(state)]:
+                raise SchemaRefused(problems)
+            mogrify = psycopg.AsyncClientCursor(connection).mogrify
+            if not state["created"]:
+                names = sorted(_migrations())
+                statements = [SchemaManager.get_schema(), _CREATE]
+            elif state["ours"]:
+                names = await _unapplied(connection)
+                statements = [_migrations()[name].read_text("utf-8") for name in names]
+            else:
+                names = []
+            if not names:
+                return MigrationScript()
+            parts = ["BEGIN", _LOCK, *statements, mogrify(_MARK, {"names": names}), "COMMIT"]
+            return MigrationScript(
+                migrations="".join(f"{one.strip().removesuffix(';')};\n" for one in parts)
+            )
 
     async def missing(self) -> Sequence[str]:
         async with self.connect() as connection:

@@ -38,7 +38,7 @@ from automation_retry.application.ports.outbox import (
 )
 from automation_retry.application.ports.readiness import Readiness
 from automation_retry.application.ports.retention import Retention
-from automation_retry.application.ports.schema import Schema
+from automation_retry.application.ports.schema import MigrationScript, Schema, Tell
 from automation_retry.application.ports.storage import Storage
 from automation_retry.application.ports.unit_of_work import (
     CommitOutcome,
@@ -77,6 +77,7 @@ __all__ = [
     "Lifecycle",
     "ListedExecution",
     "ListedExecutions",
+    "MigrationScript",
     "NewId",
     "NewUnitOfWork",
     "Outbox",
@@ -84,6 +85,7 @@ __all__ = [
     "Retention",
     "Schema",
     "Storage",
+    "Tell",
     "UnitOfWork",
     "User",
     "UserAccount",

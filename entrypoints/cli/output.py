@@ -41,8 +41,8 @@ def print_completely(text: str) -> None:
         left = left[os.write(sys.stdout.fileno(), left) :]
 
 
-def print_line(*parts: str) -> None:
-    click.echo("  ".join(printable(part) for part in parts).rstrip())
+def print_line(*parts: str, err: bool = False) -> None:
+    click.echo("  ".join(printable(part) for part in parts).rstrip(), err=err)
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:

@@ -9,11 +9,20 @@ from typing import Any
 import click
 
 from automation_retry.adapters.printable import printable
-from automation_retry.entrypoints.cli.output import json_option, print_json, print_line
+from automation_retry.entrypoints.cli.output import (
+    json_option,
+    print_completely,
+    print_json,
+    print_line,
+)
 from automation_retry.entrypoints.cli.parameters import folder, text
 from automation_retry.entrypoints.cli.storage import configured_settings, durable_settings
 from automation_retry.entrypoints.demo import run_demo, serve_memory
-from automation_retry.entrypoints.lifecycle import migrate_database, running_database
+from automation_retry.entrypoints.lifecycle import (
+    migrate_database,
+    migration_script,
+    running_database,
+)
 from automation_retry.entrypoints.server import (
     listening_socket,
     relay_until_signalled,
@@ -66,18 +75,29 @@ def relay() -> None:
 
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="Print the SQL for psql, and change nothing.")
 @json_option
-def migrate(*, as_json: bool) -> None:
+def migrate(*, dry_run: bool, as_json: bool) -> None:
     """Create or upgrade the tables; does nothing where they are up to date."""
     settings = durable_settings()
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        print_line(line, err=as_json)
+
     with running_database(settings, Stop(settings.shutdown_grace_s)) as running:
-        applied = asyncio.run(migrate_database(running))
-    if as_json:
+        if dry_run:
+            script = asyncio.run(migration_script(running))
+        else:
+            applied = asyncio.run(migrate_database(running, tell))
+    if dry_run and as_json:
+        print_json({"sql": script})
+    elif dry_run:
+        print_completely(script.rstrip() or "-- up to date")
+    elif as_json:
         print_json({"applied": [*applied]})
-        return
-    for name in applied:
-        print_line(f"applied {name}")
-    if not applied:
+    elif not told:
         print_line("up to date")
 
 

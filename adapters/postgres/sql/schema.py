@@ -14,6 +14,9 @@ LOCK_MIGRATIONS: Final = "SELECT pg_advisory_xact_lock(4158023871920416322)"
 # Until the transaction ends: whoever waits for a lock on a table holds up all who come later.
 SHORT_LOCK_WAITS: Final = "SELECT set_config('lock_timeout', '1s', true)"
 
+# Until the transaction ends; for what only looks.
+READ_ONLY: Final = "SET TRANSACTION READ ONLY"
+
 # Keeps a table that exists.
 CREATE_MIGRATIONS: Final = """
 CREATE TABLE IF NOT EXISTS automation_retry_migrations (
