@@ -111,7 +111,7 @@ class IndexBuilds:
             tell(f"building {name} on automation_executions{await _size(session)}")
             begun = monotonic()
             async with self._watched(session, name, tell):
-                await session.execute(state.index.create_concurrently, prepare=False)
+                await session.execute(state.create_concurrently, prepare=False)
         except psycopg.errors.InsufficientPrivilege as error:
             reason = error.diag.message_primary
             raise SchemaRefused(
@@ -164,7 +164,7 @@ async def _create_on_empty(session: Connection, state: IndexState) -> None:
         try:
             async with session.transaction():
                 await session.execute(SHORT_LOCK_WAITS)
-                await session.execute(state.index.create)
+                await session.execute(state.create)
         except psycopg.errors.LockNotAvailable:
             if attempt == _ATTEMPTS:
                 raise

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
-from psycopg.sql import Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from automation_retry.adapters.postgres.connection import Connection
 from automation_retry.adapters.postgres.sql import indexes as sql
@@ -39,11 +39,13 @@ class IndexState:
     is_valid: bool
     definition: str | None
     """As PostgreSQL describes it; None where no index has the name."""
+    is_failed: SQL | Composed
+    """The condition for the table's type of `status`."""
 
     @property
     def is_other(self) -> bool:
         """Whether something else has its name."""
-        return self.is_taken and _essence(self.definition or "") != _essence(self.index.create)
+        return self.is_taken and _essence(self.definition or "") != _essence(self._create_text)
 
     @property
     def is_lacking(self) -> bool:
@@ -53,6 +55,18 @@ class IndexState:
     @property
     def is_interrupted(self) -> bool:
         return self.is_lacking and self.is_taken
+
+    @property
+    def create(self) -> Composed:
+        return self.index.create(self.is_failed)
+
+    @property
+    def create_concurrently(self) -> Composed:
+        return self.index.create_concurrently(self.is_failed)
+
+    @property
+    def _create_text(self) -> str:
+        return self.create.as_string()
 
     @property
     def drop(self) -> Composed:
@@ -73,7 +87,7 @@ class IndexState:
                 "automation_executions is partitioned, and PostgreSQL builds no index on it while "
                 f"others write; {first}build one like {self.index.name} on each partition with "
                 "CREATE INDEX CONCURRENTLY, which the one on the table then takes over: "
-                f"{self.index.create};"
+                f"{self._create_text};"
             )
         return None
 
@@ -94,6 +108,11 @@ async def index_states(connection: Connection) -> Sequence[IndexState]:
             is_taken=row["is_taken"],
             is_valid=row["is_valid"],
             definition=row["definition"],
+            is_failed=(
+                sql.is_failed(row["enumeration_schema"], row["enumeration"])
+                if row["enumeration"]
+                else sql.IS_FAILED
+            ),
         )
         for row in await cursor.fetchall()
     ]
@@ -122,5 +141,5 @@ async def index_warnings(connection: Connection) -> Sequence[str]:
 async def create_indexes(connection: Connection) -> Sequence[str]:
     """Builds them all in the transaction of `connection`; for a table that nobody uses yet."""
     for index in EXECUTION_INDEXES:
-        await connection.execute(index.create)
+        await connection.execute(index.create())
     return [index.name for index in EXECUTION_INDEXES]

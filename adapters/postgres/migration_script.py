@@ -34,7 +34,7 @@ def migrations_script(
                     cursor.mogrify(schema.MARK_APPLIED, {"name": name}),
                 )
             ),
-            *(one.create for one in EXECUTION_INDEXES if new),
+            *(one.create().as_string() for one in EXECUTION_INDEXES if new),
             "COMMIT",
         ]
     )
@@ -53,13 +53,13 @@ async def indexes_script(connection: Connection, states: Sequence[IndexState]) -
     comments: list[str] = []
     for one in lacking:
         if may_lock and not one.is_taken:
-            statements.append(one.index.create)
+            statements.append(one.create.as_string(connection))
         elif one.obstacle:
             comments.append(f"-- {printable(one.obstacle)}\n")
         else:
             if one.is_interrupted:
                 statements.append(one.drop.as_string(connection))
-            statements.append(one.index.create_concurrently)
+            statements.append(one.create_concurrently.as_string(connection))
     if statements and connection.own_session:
         statements.insert(0, indexes.WITHOUT_TIME_LIMITS)
     return "".join(comments) + _script(statements)

@@ -92,7 +92,7 @@ def migrate(*, dry_run: bool, as_json: bool) -> None:
         else:
             applied = asyncio.run(migrate_database(running, tell))
     if dry_run and as_json:
-        print_json({"sql": script})
+        print_json({"sql": script or None})
     elif dry_run:
         print_completely(script.rstrip() or "-- up to date")
     elif as_json:

@@ -8,71 +8,85 @@ leave an invalid index behind when they are interrupted.
 from typing import Final, LiteralString
 
 from attrs import frozen
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composed, Identifier
 
-from automation_retry.adapters.postgres.sql.columns import composed
+IS_FAILED: Final = SQL("status = 'failed'")
+"""For text and enumerated types; no cast to text, which is not immutable for the latter."""
+
+
+def is_failed(schema: str, enumeration: str) -> Composed:
+    """The same for a domain over an enumerated type, which has no operator of its own."""
+    return SQL("status::{} = 'failed'").format(Identifier(schema, enumeration))
 
 
 @frozen(kw_only=True)
 class Index:
-    """An index of `automation_executions`, as `pg_get_indexdef` would describe it."""
+    """An index of `automation_executions`."""
 
     name: LiteralString
-    on: LiteralString
-    """The keys, and the condition if it is partial."""
+    keys: LiteralString
+    of_failed: bool = False
+    """Whether it holds failed executions only."""
 
-    @property
-    def create(self) -> LiteralString:
+    def create(self, failed: SQL | Composed = IS_FAILED) -> Composed:
         """Keeps writers of the table waiting until it is built."""
-        return composed(
-            "CREATE INDEX IF NOT EXISTS {name} ON automation_executions USING btree {on}",
-            name=SQL(self.name),
-            on=SQL(self.on),
-        )
+        return SQL("CREATE INDEX IF NOT EXISTS ") + self._definition(failed)
 
-    @property
-    def create_concurrently(self) -> LiteralString:
+    def create_concurrently(self, failed: SQL | Composed) -> Composed:
         """Reads the table twice, and waits for all transactions that are older than each pass."""
-        return composed(
-            "CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON automation_executions"
-            " USING btree {on}",
-            name=SQL(self.name),
-            on=SQL(self.on),
+        return SQL("CREATE INDEX CONCURRENTLY IF NOT EXISTS ") + self._definition(failed)
+
+    def _definition(self, failed: SQL | Composed) -> Composed:
+        definition = SQL("{} ON automation_executions USING btree ({})").format(
+            SQL(self.name), SQL(self.keys)
         )
+        return definition + SQL(" WHERE ") + failed if self.of_failed else definition
 
 
 EXECUTION_INDEXES: Final = (
-    Index(
-        name="automation_retry_executions_started",
-        on="(tenant, started_at, execution_id)",
-    ),
+    Index(name="automation_retry_executions_started", keys="tenant, started_at, execution_id"),
     Index(
         name="automation_retry_executions_rule",
-        on="(tenant, automation_rule_id, started_at, execution_id)",
+        keys="tenant, automation_rule_id, started_at, execution_id",
     ),
     Index(
         name="automation_retry_executions_failed",
-        on="(tenant, automation_retry_failed_at(completed_at, started_at), execution_id,"
-        " automation_rule_id) WHERE status = 'failed'",
+        keys="tenant, automation_retry_failed_at(completed_at, started_at), execution_id,"
+        " automation_rule_id",
+        of_failed=True,
     ),
     Index(
         name="automation_retry_executions_group",
-        on="(tenant, automation_retry_failure_group(automation_rule_id, error_message),"
-        " automation_retry_failed_at(completed_at, started_at), execution_id)"
-        " WHERE status = 'failed'",
+        keys="tenant, automation_retry_failure_group(automation_rule_id, error_message),"
+        " automation_retry_failed_at(completed_at, started_at), execution_id",
+        of_failed=True,
     ),
 )
 
 # One row for each of `names`, in that order; none where the table does not exist. `definition` is
-# NULL where nothing, or no index, has the name. Takes no locks that a writer would notice.
+# NULL where nothing, or no index, has the name. `enumeration` is the type under the domain of the
+# column `status`, if it is an enumerated one. Takes no locks that a writer would notice.
 INDEX_STATES: Final = """
+WITH RECURSIVE base AS (
+    SELECT d.typbasetype AS oid FROM pg_attribute a JOIN pg_type d ON d.oid = a.atttypid
+    WHERE a.attrelid = to_regclass('automation_executions') AND a.attname = 'status'
+      AND d.typtype = 'd'
+    UNION ALL
+    SELECT d.typbasetype FROM base b JOIN pg_type d ON d.oid = b.oid WHERE d.typtype = 'd'
+)
 SELECT w.name, s.nspname AS schema, t.relkind = 'p' AS is_partitioned,
+       e.schema AS enumeration_schema, e.name AS enumeration,
        c.oid IS NOT NULL AS is_taken,
        coalesce(i.indisvalid AND i.indisready, false) AS is_valid,
        pg_get_indexdef(i.indexrelid) AS definition
 FROM unnest(%(names)s::text[]) WITH ORDINALITY AS w (name, position)
 JOIN pg_class t ON t.oid = to_regclass('automation_executions')
 JOIN pg_namespace s ON s.oid = t.relnamespace
+LEFT JOIN (
+    SELECT n.nspname AS schema, b.typname AS name
+    FROM base JOIN pg_type b ON b.oid = base.oid JOIN pg_namespace n ON n.oid = b.typnamespace
+    WHERE b.typtype = 'e'
+) e ON true
 LEFT JOIN pg_class c ON c.relnamespace = t.relnamespace AND c.relname = w.name
 LEFT JOIN pg_index i ON i.indexrelid = c.oid
 ORDER BY w.position

@@ -1,103 +1,68 @@
 """Indexes that `migrate` builds on a table that is large and in use."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
 
-from automation_retry.entrypoints.lifecycle import migrate_database
-from automation_retry.entrypoints.settings import read_settings
-from tests.support.indexes import INDEXES, create_filled_table, insert, valid_indexes
-from tests.support.world import running_service
+from tests.support.indexes import (
+    INDEXES,
+    create_filled_table,
+    execute,
+    insert,
+    migrating,
+    old_transaction,
+    valid_indexes,
+    warnings_of,
+)
 
-PATIENCE_S = 30
-
-
-class Told:
-    """The lines that a migration prints."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    async def until(self, text: str) -> str:
-        """The first line that has it."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not (found := [line for line in self.lines if text in line]):
-                await asyncio.sleep(0.02)
-        return found[0]
-
-
-def migrating(url: str) -> tuple[asyncio.Task[Sequence[str]], Told]:
-    """A `migrate` that has begun."""
-    told = Told()
-    settings = read_settings({"DATABASE_URL": url})
-    return asyncio.create_task(migrate_database(settings, told.lines.append)), told
-
-
-@asynccontextmanager
-async def old_transaction(url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    """One that has seen the database, and so holds up the builds of indexes until it ends."""
-    async with await psycopg.AsyncConnection.connect(url) as connection:
-        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-        await connection.execute("SELECT FROM pg_class")
-        yield connection
-        await connection.rollback()
-
-
-def execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode())
-
-
-async def warnings_of(url: str) -> list[str]:
-    """What `/readyz` warns of; it must be ready."""
-    async with running_service({"DATABASE_URL": url}) as world:
-        answer = await world.client.get("/readyz")
-    assert answer.status_code == 200
-    warnings: list[str] = answer.json()["data"].get("warnings", [])
-    return warnings
+TYPES = """
+CREATE SCHEMA "an odd.one";
+CREATE TYPE "an odd.one"."a state" AS ENUM ('pending', 'failed', 'completed');
+CREATE DOMAIN some_state AS "an odd.one"."a state";
+CREATE DOMAIN short AS varchar(200);
+CREATE DOMAIN moment AS timestamptz(3);
+"""
+FAILED = "status = 'failed'"
 
 
 @pytest.mark.parametrize(
-    "types",
+    ("types", "failed"),
     [
-        {},
-        {"status": "varchar(20)", "error_message": "varchar(500)"},
-        {"status": "char(12)", "started_at": "timestamp", "completed_at": "timestamp(3)"},
-        {"status": "state", "completed_at": "timestamp"},
-        {"status": "short", "started_at": "moment", "error_message": "short"},
+        ({}, FAILED),
+        ({"status": "varchar(20)", "error_message": "varchar(500)"}, FAILED),
+        ({"status": "char(12)", "started_at": "timestamp", "completed_at": "timestamp(3)"}, FAILED),
+        ({"status": '"an odd.one"."a state"', "completed_at": "timestamp"}, FAILED),
+        ({"status": "short", "started_at": "moment", "error_message": "short"}, FAILED),
+        ({"status": "some_state"}, """status::"an odd.one"."a state" = 'failed'"""),
     ],
     ids=str,
 )
 async def test_a_table_of_another_program_gets_all_indexes(
-    empty_database_url: str, types: dict[str, str]
+    empty_database_url: str, types: dict[str, str], failed: str
 ) -> None:
-    """Whatever types it has; they are known again, serve `status = 'failed'`, and nobody warns."""
-    with psycopg.connect(empty_database_url, autocommit=True) as connection:
-        connection.execute("CREATE TYPE state AS ENUM ('pending', 'failed', 'completed')")
-        connection.execute("CREATE DOMAIN short AS varchar(200)")
-        connection.execute("CREATE DOMAIN moment AS timestamptz(3)")
-    create_filled_table(empty_database_url, **types)
+    """Whatever types it has: they serve the condition, are known again, and nobody warns."""
+    execute(empty_database_url, TYPES)
+    create_filled_table(empty_database_url, 1000, **types)
 
     first, _ = migrating(empty_database_url)
     applied = await first
     second, _ = migrating(empty_database_url)
     again = await second
 
+    query = (
+        f"EXPLAIN SELECT FROM automation_executions WHERE {failed}"
+        " AND tenant = '00000000-0000-0000-0000-000000000000'"
+        " ORDER BY automation_retry_failed_at(completed_at, started_at), execution_id"
+    )
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
-        plan = connection.execute(
-            "EXPLAIN SELECT FROM automation_executions WHERE status = 'failed'"
-            " AND tenant = '00000000-0000-0000-0000-000000000000'"
-            " ORDER BY automation_retry_failed_at(completed_at, started_at), execution_id"
-        ).fetchall()
+        plan = str(connection.execute(query.encode()).fetchall())
     assert [name for name in applied if name in INDEXES] == INDEXES
     assert valid_indexes(empty_database_url) == {*INDEXES}
     assert again == []
-    assert "automation_retry_executions_failed" in str(plan)
-    assert "Sort" not in str(plan)
+    assert "automation_retry_executions_failed" in plan
+    assert "Sort" not in plan
     assert await warnings_of(empty_database_url) == []
 
 

@@ -10,6 +10,7 @@ import psycopg
 from automation_retry.adapters.api_keys import digest
 from automation_retry.entrypoints.lifecycle import migrate_database, open_container
 from automation_retry.entrypoints.settings import Settings, read_settings
+from tests.support.indexes import INDEXES
 from tests.support.world import EXECUTIONS, running_service
 
 OURS = [
@@ -122,7 +123,7 @@ async def test_an_empty_database_gets_everything_once(empty_database_url: str) -
 
     async with open_container(settings) as container:
         assert not (await container.readiness()()).problems
-    assert first == [*OURS, "procrastinate"]
+    assert first == [*OURS, *INDEXES, "procrastinate"]
     assert second == []
 
 
@@ -133,7 +134,7 @@ async def test_several_processes_may_migrate_at_once(empty_database_url: str) ->
     applied = await asyncio.gather(*[migrate_database(settings) for _ in range(4)])
 
     names = sorted(name for names in applied for name in names)
-    assert names == [*OURS, "procrastinate"]
+    assert names == sorted([*OURS, *INDEXES, "procrastinate"])
 
 
 async def test_a_database_that_is_not_migrated_is_not_ready(empty_database_url: str) -> None:
@@ -187,5 +188,5 @@ async def test_procrastinate_tables_of_others_stay_as_they_are(empty_database_ur
             "SELECT column_name FROM information_schema.columns"
             " WHERE table_name = 'procrastinate_jobs' ORDER BY 1"
         ).fetchall()
-    assert applied == OURS
+    assert applied == [*OURS, *INDEXES]
     assert columns == [("id",), ("theirs",)]
