@@ -1,10 +1,12 @@
 """Indexes that `migrate` builds on a table that is large and in use."""
 
 import asyncio
+from urllib.parse import quote
 
 import psycopg
 import pytest
 
+from tests.support.factories import a_failed_execution
 from tests.support.indexes import (
     INDEXES,
     create_filled_table,
@@ -15,6 +17,7 @@ from tests.support.indexes import (
     valid_indexes,
     warnings_of,
 )
+from tests.support.world import running_service
 
 TYPES = """
 CREATE SCHEMA "an odd.one";
@@ -102,6 +105,42 @@ async def test_an_old_transaction_holds_up_the_build_and_nobody_else(
     assert waited
     assert changed.rowcount == 1000
     assert valid_indexes(empty_database_url) == {*INDEXES}
+
+
+async def test_a_service_goes_on_beside_a_build(database_url: str) -> None:
+    """Its retries are not held up, and it stays ready with a warning."""
+    execute(database_url, f"DROP INDEX {INDEXES[3]}")
+    async with running_service({"DATABASE_URL": database_url}) as world:
+        key = await world.key()
+        failed = await world.add(a_failed_execution(tenant=world.tenant))
+        async with old_transaction(database_url):
+            running, told = migrating(database_url)
+            await told.until("has to end first")
+            retried = await world.retry(failed.execution_id, key)
+            during = await world.client.get("/readyz")
+            waited = not running.done()
+        await running
+        after = await world.client.get("/readyz")
+
+    assert retried.status_code == 200
+    assert waited
+    assert INDEXES[3] in str(during.json()["data"]["warnings"])
+    assert after.json() == {"data": {"status": "ready"}}
+
+
+async def test_time_limits_of_the_session_do_not_end_a_build(database_url: str) -> None:
+    """Not even those that the URL sets: a large table takes longer than any statement of ours."""
+    execute(database_url, f"DROP INDEX {INDEXES[0]}")
+    limits = "-c lock_timeout=500 -c statement_timeout=500"
+    async with old_transaction(database_url):
+        running, told = migrating(f"{database_url}&options={quote(limits)}")
+        await told.until("has to end first")
+        await asyncio.sleep(1)
+        waited = not running.done()
+    built = await running
+
+    assert waited
+    assert built == [INDEXES[0]]
 
 
 async def test_rows_that_are_written_meanwhile_are_in_the_index(empty_database_url: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from automation_retry.entrypoints.lifecycle import migrate_database
 from automation_retry.entrypoints.settings import read_settings
 from tests.support.factories import a_failed_execution
+from tests.support.indexes import INDEXES, valid_indexes
 from tests.support.own_postgres import OwnPostgres, running_own_postgres
 from tests.support.redis_server import RedisServer
 from tests.support.world import running_service
@@ -64,6 +65,7 @@ async def test_messages_of_a_dump_are_delivered(
         async with asyncio.timeout(30):
             while await asyncio.to_thread(server.count, "automation_outbox", "after"):
                 pass
+    migrated = await migrate_database(read_settings({**variables, "DATABASE_URL": url}))
     with psycopg.connect(url) as connection:
         events = connection.execute("SELECT args ->> 'id' FROM procrastinate_jobs").fetchall()
         attempts = connection.execute("SELECT FROM automation_failed_attempts").rowcount
@@ -71,7 +73,9 @@ async def test_messages_of_a_dump_are_delivered(
     assert [answer.status_code for answer in first] == [200] * 5
     assert [answer.json() for answer in again] == [answer.json() for answer in first]
     assert {answer.headers["idempotent-replayed"] for answer in again} == {"true"}
-    assert ready.status_code == 200
+    assert ready.json() == {"data": {"status": "ready"}}
+    assert migrated == []
+    assert valid_indexes(url) == {*INDEXES}
     assert len(set(events)) == 5
     assert attempts == 5
 
