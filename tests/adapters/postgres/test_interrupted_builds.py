@@ -6,7 +6,10 @@ import time
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
+from automation_retry.entrypoints.lifecycle import migrate_database
+from automation_retry.entrypoints.settings import read_settings
 from tests.support.command import COMMAND, Running, run, running
 from tests.support.indexes import (
     INDEXES,
@@ -104,6 +107,19 @@ async def test_a_lost_index_is_told_and_built_again(database_url: str) -> None:
     assert warning.startswith(f"automation_executions lacks {INDEXES[2]}, or it is not built")
     assert names == [INDEXES[2]]
     assert after.json() == {"data": {"status": "ready"}}
+
+
+async def test_a_build_that_nobody_watches_is_logged(database_url: str) -> None:
+    """As that of an embedded database, whose service starts when it has ended."""
+    execute(database_url, f"DROP INDEX {INDEXES[0]}")
+
+    with capture_logs() as lines:
+        await migrate_database(read_settings({"DATABASE_URL": database_url}))
+
+    steps = [line["step"] for line in lines if line["event"] == "migration"]
+    assert len(steps) == 2
+    assert steps[0].startswith(f"building {INDEXES[0]} on ")
+    assert steps[1].startswith(f"applied {INDEXES[0]} in ")
 
 
 @pytest.mark.parametrize(
