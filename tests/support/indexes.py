@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import quote
 
 import psycopg
 from attrs import field, frozen
@@ -32,6 +33,11 @@ def valid_indexes(url: str) -> set[str]:
             " AND c.relname LIKE 'automation_retry_%'"
         ).fetchall()
     return {name for (name,) in rows}
+
+
+def with_options(url: str, *options: str) -> str:
+    """The URL of sessions that begin with these command-line options of the server."""
+    return f"{url}{'&' if '?' in url else '?'}options={quote(' '.join(options))}"
 
 
 def create_filled_table(url: str, rows: int = 1000, **types: str) -> None:

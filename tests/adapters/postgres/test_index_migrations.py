@@ -1,7 +1,6 @@
 """Indexes that `migrate` builds on a table that is large and in use."""
 
 import asyncio
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from tests.support.indexes import (
     old_transaction,
     valid_indexes,
     warnings_of,
+    with_options,
 )
 from tests.support.world import running_service
 
@@ -131,9 +131,10 @@ async def test_a_service_goes_on_beside_a_build(database_url: str) -> None:
 async def test_time_limits_of_the_session_do_not_end_a_build(database_url: str) -> None:
     """Not even those that the URL sets: a large table takes longer than any statement of ours."""
     execute(database_url, f"DROP INDEX {INDEXES[0]}")
-    limits = "-c lock_timeout=500 -c statement_timeout=500"
+    limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    url = with_options(database_url, *(f"-c {name}=500" for name in limits))
     async with old_transaction(database_url):
-        running, told = migrating(f"{database_url}&options={quote(limits)}")
+        running, told = migrating(url)
         await told.until("has to end first")
         await asyncio.sleep(1)
         waited = not running.done()

@@ -19,6 +19,7 @@ from tests.support.indexes import (
     migrating,
     valid_indexes,
     warnings_of,
+    with_options,
 )
 
 PARTITIONED: LiteralString = """
@@ -91,7 +92,7 @@ async def test_a_role_that_may_not_build_is_told(database_url: str) -> None:
         connection.execute(
             SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(Identifier(role))
         )
-    running, _ = migrating(f"{database_url}&options=-crole%3D{role}")
+    running, _ = migrating(with_options(database_url, f"-crole={role}"))
     with pytest.raises(SchemaRefused) as refused:
         await running
 
