@@ -78,17 +78,18 @@ async def test_a_build_goes_on_without_its_process(direct_url: str, pooler: PgBo
 
 
 @pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
-async def test_a_time_limit_of_the_role_is_told(
-    direct_url: str, pooler: PgBouncer, limit: str
-) -> None:
+async def test_a_time_limit_of_the_role_is_told(direct_url: str, limit: str) -> None:
     """With what to do: without the pooler the same role builds the index."""
     with psycopg.connect(direct_url) as connection:
         name = connection.info.dbname
     execute(direct_url, f"ALTER DATABASE \"{name}\" SET {limit} = '1s'")
+    # The pooler's sessions begin with the limit.
+    with running_pgbouncer(direct_url) as pooler:
+        async with old_transaction(direct_url):
+            refused, _ = migrating(pooler.before(direct_url))
+            with pytest.raises(SchemaRefused) as error:
+                await refused
     async with old_transaction(direct_url):
-        refused, _ = migrating(pooler.before(direct_url))
-        with pytest.raises(SchemaRefused) as error:
-            await refused
         direct, told = migrating(direct_url)
         await told.until("has to end first")
         await asyncio.sleep(1.5)
