@@ -25,7 +25,7 @@ from automation_retry.application.ports import (
     ListedExecutions,
     Window,
 )
-from automation_retry.domain import PAYLOADS, Execution, failure_pattern
+from automation_retry.domain import PAYLOADS, Execution, Json, failure_pattern
 
 _SIZED: Final = ("error_message", "error_stack", *PAYLOADS)
 """Payloads and texts, in the order in which they take up room."""
@@ -73,27 +73,28 @@ class MemoryExecutionQueries(ExecutionQueries):
 
 
 def _listed(executions: Iterable[Execution], fields: Collection[str]) -> Sequence[ListedExecution]:
-    """Those that are read, of which the texts and payloads that fit come along."""
+    """Those that are read; texts and payloads of the first ones, as long as they fit."""
     left = MAX_READ_BYTES
     listed = []
     for one in executions:
-        sized: dict[str, Any] = {}
-        truncated = one.truncated.intersection(fields)
-        for name in _SIZED:
-            value = getattr(one, name)
-            if name not in fields or value is None:
-                continue
-            size = len(
-                (value if isinstance(value, str) else value.text).encode(errors="surrogatepass")
-            )
-            if size <= left:
-                left -= size
-                sized[name] = value
-            else:
-                truncated |= {name}
+        sized = {
+            name: value
+            for name in _SIZED
+            if name in fields and (value := getattr(one, name)) is not None
+        }
+        sizes = {name: _size(value) for name, value in sized.items()}
+        left -= sum(sizes.values())
+        too_large = {name for name, size in sizes.items() if size and left < 0}
         copied = {name: getattr(one, name) for name in _COPIED if name not in one.unreadable}
-        listed.append(ListedExecution(**copied | sized, truncated=truncated))
+        shown = {name: value for name, value in sized.items() if name not in too_large}
+        truncated = one.truncated.intersection(fields) | too_large
+        listed.append(ListedExecution(**copied | shown, truncated=truncated))
     return listed
+
+
+def _size(value: str | Json) -> int:
+    text = value if isinstance(value, str) else value.text
+    return len(text.encode(errors="surrogatepass"))
 
 
 def _group(name: str, members: Sequence[Execution], timeline: Timeline) -> FailureGroup:

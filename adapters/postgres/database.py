@@ -29,9 +29,8 @@ from automation_retry.adapters.postgres.session import (
     limited,
     separate_session,
 )
-from automation_retry.adapters.postgres.sql.session import LIMIT_QUERY
 from automation_retry.adapters.time_limits import TimeLimits
-from automation_retry.application import QueryTooBroad, StorageUnavailable
+from automation_retry.application import StorageUnavailable
 
 Parameters = Mapping[str, Any]
 
@@ -42,8 +41,6 @@ _RECONNECT_FOR_S = 4.0
 # Leaves time for a second attempt after a read on a connection that was dropped silently.
 _FIRST_ATTEMPT = 0.25
 _RENEW_EVERY_S = 1.0
-_CANCELS_WITHIN_S = 1.0
-"""How long the server may take to cancel a query whose time is over."""
 
 
 class _Result(NamedTuple):
@@ -189,50 +186,13 @@ class Database:
         except StorageUnavailable as unavailable:
             if not connection_lost(unavailable.__cause__):
                 raise
-        with translated_errors():
-            await self._pool.check()
+        await self.check()
         return (await self._accepted(statement, parameters, self._answer_within)).rows
 
-    async def fetch_within(
-        self, statement: LiteralString, parameters: Parameters, seconds: float
-    ) -> list[DictRow]:
-        """The rows of a query whose cost depends on what it asks for; it only reads.
-
-        Its time limit is the server's, inside a transaction, where a pooler keeps it. It is planned
-        for these parameters each time.
-
-        Raises:
-            QueryTooBroad: it takes longer than `seconds`.
-        """
-        attempts = Attempts(monotonic() + seconds, shared=False)
-        checked = False
-        while True:
-            began = monotonic()
-            try:
-                return await self._within(statement, parameters, seconds)
-            except StorageUnavailable as unavailable:
-                cause = unavailable.__cause__
-                if isinstance(cause, psycopg.errors.QueryCanceled):
-                    if monotonic() - began < seconds:
-                        raise
-                    raise QueryTooBroad(seconds) from unavailable
-                if connection_lost(cause) and not checked:
-                    checked = True
-                    with translated_errors():
-                        await self._pool.check()
-                else:
-                    await attempts.pause_or_raise(unavailable)
-
-    async def _within(
-        self, statement: LiteralString, parameters: Parameters, seconds: float
-    ) -> list[DictRow]:
-        async with self.connection() as connection, connection.transaction():
-            connection.answer_within = seconds + _CANCELS_WITHIN_S
-            await connection.execute(LIMIT_QUERY, {"ms": f"{seconds * 1000:.0f}"})
-            cursor = await connection.cursor(binary=True).execute(
-                statement, parameters, prepare=False
-            )
-            return await cursor.fetchall()
+    async def check(self) -> None:
+        """Has the pool replace the idle connections that do not answer."""
+        with translated_errors():
+            await self._pool.check()
 
     async def fetch_once(
         self, statement: LiteralString, parameters: Parameters, *, shared: bool = False

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Final, LiteralString
 from uuid import UUID
 
-import psycopg
 from psycopg.rows import DictRow
 
 from automation_retry.adapters.postgres.database import Database, Parameters
+from automation_retry.adapters.postgres.limited_queries import LimitedQueries, ParameterRefused
 from automation_retry.adapters.postgres.listed_rows import failure_groups, listed_execution
 from automation_retry.adapters.postgres.sql.failure_groups import list_failure_groups
 from automation_retry.adapters.postgres.sql.lists import list_executions
@@ -21,6 +21,7 @@ from automation_retry.application import (
 )
 from automation_retry.application.cursors import A_CURSOR
 from automation_retry.application.ports import (
+    MAX_READ_BYTES,
     ExecutionQueries,
     FailureGroups,
     ListedExecutions,
@@ -28,8 +29,6 @@ from automation_retry.application.ports import (
 )
 
 _WITHIN_S: Final = 3.0
-_BUDGET: Final = 8 * 2**20
-"""Bytes of payloads and texts in one answer."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,7 +40,7 @@ class PostgresExecutionQueries(ExecutionQueries):
 
     def __init__(self, database: Database, *, limit: int) -> None:
         """`limit` bounds each payload and each text, in bytes as stored."""
-        self._database = database
+        self._queries = LimitedQueries(database, _WITHIN_S)
         self._limit = limit
         self._connections = asyncio.Semaphore(max(1, database.max_size // 3))
 
@@ -65,12 +64,12 @@ class PostgresExecutionQueries(ExecutionQueries):
                     "offset": window.offset,
                     "most": window.offset + window.limit + 1,
                     "limit": self._limit,
-                    "budget": _BUDGET,
+                    "budget": MAX_READ_BYTES,
                     "key": None if after is None else after.key,
                     "execution_id": None if after is None else after.execution_id,
                 },
             )
-        except psycopg.DataError as error:
+        except ParameterRefused as error:
             if after is None:
                 raise
             raise InvalidParameters({"cursor": A_CURSOR}) from error
@@ -101,4 +100,4 @@ class PostgresExecutionQueries(ExecutionQueries):
 
     async def _fetch(self, statement: LiteralString, given: Parameters) -> list[DictRow]:
         async with self._connections:
-            return await self._database.fetch_within(statement, given, _WITHIN_S)
+            return await self._queries.fetch(statement, given)

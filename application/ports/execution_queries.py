@@ -134,9 +134,9 @@ class ExecutionQueries(Protocol):
         """A part of the sorted list of those that match.
 
         Of payloads and texts only those named in `fields` are read, and no more than
-        `MAX_READ_BYTES` of them: one that no longer fits into what those before it left is
-        `truncated`, though later smaller ones may fit. A storage may also leave out one that is
-        large by itself. The other fields are always read.
+        `MAX_READ_BYTES` of them: from the first execution on whose do not fit, they are
+        `truncated`. A storage may also leave out one that is large by itself. The other fields are
+        always read.
 
         Raises:
             InvalidParameters: the position is none of this list.

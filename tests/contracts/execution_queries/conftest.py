@@ -1,8 +1,7 @@
-"""The table of executions has no constraint here but its key, as one that others made."""
+"""Storages of their own: these tests list what is in them."""
 
 from collections.abc import AsyncIterator
 
-import psycopg
 import pytest
 
 from tests.contracts import memory_storage, postgres_storage
@@ -15,12 +14,6 @@ async def storage(request: pytest.FixtureRequest) -> AsyncIterator[StorageUnderT
     if request.param == "memory":
         opened = memory_storage.open_storage()
     else:
-        url = new_database_url(request)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                "ALTER TABLE automation_executions ALTER started_at DROP NOT NULL,"
-                " DROP CONSTRAINT automation_executions_status_known"
-            )
-        opened = postgres_storage.open_storage(url)
+        opened = postgres_storage.open_storage(new_database_url(request))
     async with opened as storage:
         yield storage
