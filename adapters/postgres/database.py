@@ -24,6 +24,7 @@ from automation_retry.adapters.postgres.pool import Pool
 from automation_retry.adapters.postgres.refusal import Refusal
 from automation_retry.adapters.postgres.session import (
     begin_session,
+    connected,
     connection_info,
     limit_transaction,
     limited,
@@ -113,7 +114,7 @@ class Database:
         With `fail_fast` it connects first, once, and the error says what to do.
         """
         if self._fail_fast:
-            async with self.session():
+            async with connected(self._conninfo, self._host_names):
                 pass
         await self._pool.open(wait=False)
 

@@ -84,9 +84,9 @@ class IndexState:
         if self.is_lacking and self.is_partitioned:
             first = f"run DROP INDEX {self.index.name}; " if self.is_taken else ""
             return (
-                "automation_executions is partitioned, and PostgreSQL builds no index on it while "
-                f"others write; {first}build one like {self.index.name} on each partition with "
-                "CREATE INDEX CONCURRENTLY, which the one on the table then takes over: "
+                f"automation_executions is partitioned, so {self.index.name} cannot be built on it "
+                f"concurrently; {first}build the same index on each partition with CREATE INDEX "
+                "CONCURRENTLY, then run this, which attaches them: "
                 f"{self._create_text};"
             )
         return None

@@ -90,10 +90,8 @@ async def begin_session(connection: Connection, *, own_session: bool | None) -> 
 
 
 @asynccontextmanager
-async def separate_session(
-    conninfo: str, host_names: HostNames, *, own_session: bool | None
-) -> AsyncIterator[Connection]:
-    """An autocommit connection of no pool, whose waits are not bounded.
+async def connected(conninfo: str, host_names: HostNames) -> AsyncIterator[Connection]:
+    """An autocommit connection of no pool, closed at the end.
 
     Raises:
         StorageUnavailable: no connection can be opened; the reason says what would help.
@@ -106,12 +104,21 @@ async def separate_session(
         reason = with_remedy(reason_of(error))
         raise StorageUnavailable(f"no connection: {reason}") from error
     try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def separate_session(
+    conninfo: str, host_names: HostNames, *, own_session: bool | None
+) -> AsyncIterator[Connection]:
+    """The same with the session of a pooled connection, but for its waits: they are not bounded."""
+    async with connected(conninfo, host_names) as connection:
         with translated_errors():
             await begin_session(connection, own_session=own_session)
             connection.answer_within = None
             yield connection
-    finally:
-        await connection.close()
 
 
 def _timeouts(answer_within: float) -> Mapping[str, str]:
