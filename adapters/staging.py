@@ -35,6 +35,10 @@ class Staged:
     messages: Sequence[Message]
     keys: Mapping[IdempotencyKey, UUID]
     """The execution whose answer each of them keeps."""
+    reservations: Mapping[tuple[UUID, UUID], UUID] = field(factory=dict)
+    """The reservation under which an execution is retried, by its tenant and execution_id."""
+    wait: bool = True
+    """Whether to wait for executions that others have locked; otherwise they lose."""
 
 
 @frozen
@@ -86,6 +90,7 @@ class StagingUnitOfWork(UnitOfWork):
     def _reset(self) -> None:
         self._retries: list[Retry] = []
         self._keys: dict[IdempotencyKey, UUID] = {}
+        self._reservations: dict[tuple[UUID, UUID], UUID] = {}
         self.queue = self.events = StagedMessages(self._kinds)
 
     async def __aenter__(self) -> Self:
@@ -100,16 +105,26 @@ class StagingUnitOfWork(UnitOfWork):
     ) -> None:
         self._reset()
 
-    def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
+    def record(
+        self,
+        retry: Retry,
+        key: IdempotencyKey | None = None,
+        reservation_id: UUID | None = None,
+    ) -> None:
         self._retries.append(retry)
         if key:
             self._keys[key] = retry.execution.execution_id
+        if reservation_id:
+            execution = retry.execution
+            self._reservations[execution.tenant, execution.execution_id] = reservation_id
 
-    async def commit(self) -> CommitOutcome:
+    async def commit(self, *, wait: bool = True) -> CommitOutcome:
         ids = {(one.execution.tenant, one.execution.execution_id) for one in self._retries}
         if len(ids) < len(self._retries):
             raise AttemptArchived  # two retries of one execution would have the same number
-        staged = Staged(self._retries, self.queue.messages, self._keys)
+        staged = Staged(
+            self._retries, self.queue.messages, self._keys, self._reservations, wait=wait
+        )
         written = await self._write(staged)
         self._reset()
         if written.in_outbox:

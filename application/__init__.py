@@ -13,6 +13,7 @@ from automation_retry.application.errors import (
     InvalidParameters,
     MessageRefused,
     QueryTooBroad,
+    RequestInProgress,
     RetryConflict,
     RetryNotStored,
     SchemaRefused,
@@ -21,13 +22,17 @@ from automation_retry.application.errors import (
     UserExists,
 )
 from automation_retry.application.executions import (
+    BulkRetried,
+    BulkRetry,
     ExecutionList,
     ExecutionSeen,
     ExpireIdempotencyKeys,
     GetExecution,
     ListExecutions,
     ListFailedAttempts,
+    RefusedExecution,
     Retried,
+    RetriedExecution,
     RetryExecution,
 )
 from automation_retry.application.failures import FailureOverview, ListFailureGroups
@@ -37,6 +42,7 @@ from automation_retry.application.messages import ExecutionJob, Message, Message
 from automation_retry.application.operations import CheckReadiness, ReadinessReport
 from automation_retry.application.outbox import ExpireEvents, Relayed, RelayOutbox
 from automation_retry.application.paging import Page, PageRequest
+from automation_retry.application.refusals import Refusal, RetryState
 from automation_retry.application.selection import (
     Direction,
     ExecutionFilter,
@@ -51,6 +57,8 @@ __all__ = [
     "ApplicationError",
     "AttemptArchived",
     "BrokerUnavailable",
+    "BulkRetried",
+    "BulkRetry",
     "Caller",
     "CheckReadiness",
     "DeliveryError",
@@ -81,13 +89,18 @@ __all__ = [
     "Position",
     "QueryTooBroad",
     "ReadinessReport",
+    "Refusal",
+    "RefusedExecution",
     "RelayOutbox",
     "Relayed",
+    "RequestInProgress",
     "Retried",
     "RetriedEvent",
+    "RetriedExecution",
     "RetryConflict",
     "RetryExecution",
     "RetryNotStored",
+    "RetryState",
     "SchemaRefused",
     "SortField",
     "Sorting",

@@ -70,11 +70,19 @@ class InvalidIdempotencyKey(ApplicationError):
 
 
 class IdempotencyKeyReused(ApplicationError):
-    """The key was used to retry another execution. Nothing was done."""
+    """The key was used for another request. Nothing was done."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         super().__init__("Idempotency-Key was used for another request")
+
+
+class RequestInProgress(ApplicationError):
+    """The first request with this idempotency key has no answer yet. Repeating it is safe."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__("The first request with this Idempotency-Key is still running")
 
 
 class StorageUnavailable(ApplicationError):

@@ -33,12 +33,14 @@ from automation_retry.domain.principal import (
     Permission,
     Principal,
 )
+from automation_retry.domain.reason import MAX_REASON, is_reason
 from automation_retry.domain.validators import MAX_RETRY_COUNT, is_count, is_duration
 
 __all__ = [
     "AUTOMATION_EXECUTE",
     "AUTOMATION_READ",
     "CLEARED",
+    "MAX_REASON",
     "MAX_RETRY_COUNT",
     "NO_MESSAGE",
     "PAYLOADS",
@@ -64,6 +66,7 @@ __all__ = [
     "is_count",
     "is_duration",
     "is_failure_group_id",
+    "is_reason",
     "is_uuid",
     "parse_execution_id",
     "status_of",

@@ -44,6 +44,8 @@ class FailedAttempt:
     retried_by: UUID
     api_key_id: UUID | None = None
     request_id: str | None = None
+    reason: str | None = field(default=None, validator=validators.text_or_none)
+    """Why it was retried, in the words of whoever did."""
     started_at: datetime | None = field(validator=validators.moment_or_none)
     completed_at: datetime | None = field(default=None, validator=validators.moment_or_none)
     duration_ms: float | None = field(default=None, validator=validators.duration)
@@ -71,6 +73,7 @@ class ExecutionRetried:
     retried_by: UUID
     api_key_id: UUID | None = None
     request_id: str | None = None
+    reason: str | None = field(default=None, validator=validators.text_or_none)
 
 
 @frozen(kw_only=True)
@@ -124,10 +127,17 @@ class Execution:
         return self.status is ExecutionStatus.FAILED
 
     def retry(
-        self, *, at: datetime, by: Principal, request_id: str | None = None, archived: int = 0
+        self,
+        *,
+        at: datetime,
+        by: Principal,
+        request_id: str | None = None,
+        reason: str | None = None,
+        archived: int = 0,
     ) -> Retry:
         """Puts a failed execution back to pending; what is cleared from it is archived.
 
+        `reason` is why, in the caller's words; it goes with the archived attempt and the event.
         `archived` is the highest number of an archived attempt, if that is known to be ahead of
         `retry_count`, as after somebody set that back. No number is used twice, since it fences
         the results of engines.
@@ -149,6 +159,7 @@ class Execution:
             "retried_by": by.user_id,
             "api_key_id": by.api_key_id,
             "request_id": request_id,
+            "reason": reason,
         }
         return Retry(
             before=self,

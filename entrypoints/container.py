@@ -10,6 +10,7 @@ from automation_retry.adapters.granted_permissions import GrantedPermissions
 from automation_retry.adapters.memory import MemoryStore
 from automation_retry.adapters.postgres import Database
 from automation_retry.application import (
+    BulkRetry,
     CheckReadiness,
     DescribeCaller,
     ExpireEvents,
@@ -88,6 +89,11 @@ def _new_brokers(settings: Settings, storage: Storage) -> Brokers:
     )
 
 
+def _patience_s(request_timeout_s: float) -> float:
+    """So that a request which passes over what is locked is answered within its time."""
+    return min(1.6, request_timeout_s / 5)
+
+
 def _schemas(storage: Storage, brokers: Brokers) -> Sequence[Schema]:
     return [storage.schema, *(one.schema for one in brokers.all)]
 
@@ -162,6 +168,15 @@ class Container(containers.DeclarativeContainer):
     retry_execution = providers.Singleton(
         RetryExecution, authorizer, storage.provided.new_unit_of_work, clock, new_id
     )
+    bulk_retry = providers.Singleton(
+        BulkRetry,
+        authorizer,
+        storage.provided.new_unit_of_work,
+        storage.provided.kept_answers,
+        clock,
+        new_id,
+        patience_s=providers.Callable(_patience_s, settings.provided.request_timeout_s),
+    )
     get_execution = providers.Singleton(GetExecution, authorizer, storage.provided.executions)
     list_failed_attempts = providers.Singleton(
         ListFailedAttempts, authorizer, storage.provided.executions
@@ -204,6 +219,7 @@ class Container(containers.DeclarativeContainer):
         authenticator=storage.provided.authenticator,
         authorizer=authorizer,
         retry_execution=retry_execution,
+        bulk_retry=bulk_retry,
         get_execution=get_execution,
         list_executions=list_executions,
         list_failed_attempts=list_failed_attempts,

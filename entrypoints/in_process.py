@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from automation_retry.adapters.embedded import EmbeddedPostgresError
 from automation_retry.application import (
+    BulkRetry,
     GetExecution,
     ListExecutions,
     ListFailedAttempts,
@@ -36,6 +37,7 @@ class Service:
     """
 
     retry_execution: RetryExecution
+    bulk_retry: BulkRetry
     get_execution: GetExecution
     list_executions: ListExecutions
     list_failed_attempts: ListFailedAttempts
@@ -60,6 +62,7 @@ async def open_service(settings: Settings, *, relay: bool = False) -> AsyncItera
         budget = container.request_time()
         yield Service(
             retry_execution=evolve(container.retry_execution(), budget=budget),
+            bulk_retry=evolve(container.bulk_retry(), budget=budget),
             get_execution=evolve(container.get_execution(), budget=budget),
             list_executions=evolve(container.list_executions(), budget=budget),
             list_failure_groups=evolve(container.list_failure_groups(), budget=budget),

@@ -7,6 +7,7 @@ from automation_retry.adapters.memory.directory import MemoryDirectory
 from automation_retry.adapters.memory.execution_queries import MemoryExecutionQueries
 from automation_retry.adapters.memory.execution_repository import MemoryExecutionRepository
 from automation_retry.adapters.memory.idempotency_keys import MemoryIdempotencyKeys
+from automation_retry.adapters.memory.kept_answers import MemoryKeptAnswers
 from automation_retry.adapters.memory.outbox import MemoryOutbox
 from automation_retry.adapters.memory.store import MemoryStore
 from automation_retry.adapters.memory.unit_of_work import MemoryUnitOfWork
@@ -36,6 +37,7 @@ def memory_storage(
         new_unit_of_work=partial(MemoryUnitOfWork, kept, executions, clock, on_commit, kinds),
         outbox=MemoryOutbox(kept, clock),
         idempotency_keys=MemoryIdempotencyKeys(kept.answers),
+        kept_answers=MemoryKeptAnswers(kept, clock),
         authenticator=MemoryAuthenticator(kept, clock),
         directory=MemoryDirectory(kept, clock, new_id),
         lifecycle=lifecycle,

@@ -1,7 +1,7 @@
 """The committed state of all tenants."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -31,6 +31,8 @@ class MemoryStore:
         init=False, factory=lambda: defaultdict(dict)
     )
     _failed_attempts: dict[Key, tuple[FailedAttempt, ...]] = field(init=False, factory=dict)
+    _reserved_attempts: dict[tuple[UUID, UUID], dict[UUID, int]] = field(init=False, factory=dict)
+    """The attempts of executions, by the tenant and the reservation under which they were made."""
     messages: OutboxMessages = field(init=False, factory=OutboxMessages)
     identities: Identities = field(init=False, factory=Identities)
     answers: IdempotencyRecords = field(init=False, factory=IdempotencyRecords)
@@ -84,6 +86,10 @@ class MemoryStore:
         archived = [one.attempt for one in self._failed_attempts.get(key, ())]
         return max(*archived, self.messages.last_attempt(*key), 0)
 
+    def retried_under(self, tenant: UUID, reservation_id: UUID) -> Mapping[UUID, int]:
+        """The attempts that were made under a reservation, by execution."""
+        return self._reserved_attempts.get((tenant, reservation_id), {})
+
     def commit(self, staged: Staged, at: datetime) -> Written:
         """Writes the retries of unchanged executions with their messages.
 
@@ -103,6 +109,9 @@ class MemoryStore:
         for key, retry in won.items():
             archived = self._failed_attempts.get(key, ())
             self._failed_attempts[key] = (*archived, self._archived(retry))
+            if reservation_id := staged.reservations.get(key):
+                reserved = self._reserved_attempts.setdefault((key[0], reservation_id), {})
+                reserved[key[1]] = retry.failed_attempt.attempt
         self._put(changed.values())
         self.messages.add(sent, at)
         committed = {execution_id: execution for (_, execution_id), execution in changed.items()}

@@ -81,9 +81,10 @@ class GroupCommit:
         self._queries = "".join(hand_over.values())
         self._limit = limit
         self._waiting = sql.commit(hand_over)
+        self._unlocked = sql.commit(hand_over, "SKIP LOCKED")
         self._nowait = sql.commit(hand_over, "NOWAIT")
         self._commit_unlocked = Coalescer(
-            partial(self._write, sql.commit(hand_over, "SKIP LOCKED"), shared=True),
+            partial(self._write, self._unlocked, shared=True),
             _conflict_keys,
             lambda staged: by_tenant and staged.retries[0].execution.tenant,
         )
@@ -117,13 +118,15 @@ class GroupCommit:
 
         Then the retry can wait, as for a database that is down.
         """
-        if self._queries and _DISCARDED in reason:
+        if self._queries and _DISCARDED in reason and not functions:
             return StorageUnavailable("handing over failed: a trigger discarded messages")
         if any(re.search(rf"\b{re.escape(one)}\(", self._queries) for one in functions):
             return StorageUnavailable(f"handing over failed: {reason}")
         return StorageFailed(reason, functions)
 
     async def _commit(self, staged: Staged) -> Written:
+        if not staged.wait:
+            return (await self._write(self._unlocked, [staged]))[0]
         commit = self._commit_shared if _shares(staged) else self._commit_alone
         if written := await commit(staged):
             return written
@@ -155,8 +158,9 @@ class GroupCommit:
     async def _write(
         self, statement: LiteralString, group: Sequence[Staged], *, shared: bool = False
     ) -> Sequence[Written]:
+        limit = self._limit if group[0].wait else 0  # leaves out all that may be large
         rows = await self._database.fetch_once(
-            statement, commit_parameters(group) | {"limit": self._limit}, shared=shared
+            statement, commit_parameters(group) | {"limit": limit}, shared=shared
         )
         found = {(row["tenant"], row["execution_id"]): row for row in rows}
         return [_written(staged, found) for staged in group]

@@ -59,6 +59,10 @@ CREATED_BY: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
     },
     "0005_delivery_status": {"automation_delivery_failures": ("kind", "reason", "failed_at")},
     "0006_rows_as_they_are": {"automation_failed_attempts": ("out_of_range",)},
+    "0008_bulk_retry": {
+        "automation_failed_attempts": ("reason", "reservation_id"),
+        "automation_idempotency_keys": ("request", "answer", "holder", "held_until"),
+    },
 }
 """The tables of each migration and their columns: of AlgaPSA's those that a migration adds, or one
 by which the table is known; `column_types` examines the others."""

@@ -60,7 +60,7 @@ _OWN: Final = {
     "automation_retry_migrations": ("SELECT",),
     "automation_failed_attempts": ("SELECT", "INSERT"),
     "automation_outbox": ("SELECT", "INSERT"),
-    "automation_idempotency_keys": ("SELECT", "INSERT", "DELETE"),
+    "automation_idempotency_keys": ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
 
 

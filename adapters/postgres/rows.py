@@ -165,6 +165,7 @@ def attempt_from(row: Mapping[str, Any]) -> FailedAttempt:
         retried_by=row["retried_by"],
         api_key_id=row["api_key_id"],
         request_id=row["request_id"],
+        reason=row["reason"],
         truncated=frozenset(row["truncated"]),
         unreadable=unreadable.union(row["out_of_range"] or ()),
     )
@@ -219,13 +220,13 @@ def commit_parameters(group: Iterable[Staged]) -> dict[str, Jsonb]:
     """The parameters of `sql.unit_of_work.commit`, except the limit."""
     changes, keys, messages = [], [], []
     for staged in group:
-        changes += [_change(retry) for retry in staged.retries]
+        changes += [_change(retry, staged.reservations) for retry in staged.retries]
         keys += [_key(key, execution_id) for key, execution_id in staged.keys.items()]
         messages += [_message(message) for message in staged.messages]
     return {"changes": Jsonb(changes), "keys": Jsonb(keys), "messages": Jsonb(messages)}
 
 
-def _change(retry: Retry) -> dict[str, Any]:
+def _change(retry: Retry, reservations: Mapping[tuple[UUID, UUID], UUID]) -> dict[str, Any]:
     before, after, attempt = retry.before, retry.execution, retry.failed_attempt
     new = _new_values(after)
     return {
@@ -240,6 +241,8 @@ def _change(retry: Retry) -> dict[str, Any]:
         "retried_by": attempt.retried_by,
         "api_key_id": attempt.api_key_id,
         "request_id": attempt.request_id,
+        "reason": attempt.reason,
+        "reservation_id": reservations.get((after.tenant, after.execution_id)),
         "started_at": new["started_at"],
         "after": new,
     }

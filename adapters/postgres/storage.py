@@ -10,6 +10,7 @@ from automation_retry.adapters.postgres.execution_queries import PostgresExecuti
 from automation_retry.adapters.postgres.execution_repository import PostgresExecutionRepository
 from automation_retry.adapters.postgres.group_commit import GroupCommit
 from automation_retry.adapters.postgres.idempotency_keys import PostgresIdempotencyKeys
+from automation_retry.adapters.postgres.kept_answers import PostgresKeptAnswers
 from automation_retry.adapters.postgres.lifecycle import PostgresLifecycle
 from automation_retry.adapters.postgres.lock_waits import LockWaits
 from automation_retry.adapters.postgres.outbox import PostgresOutbox
@@ -60,6 +61,7 @@ def postgres_storage(  # noqa: PLR0913 - options with defaults
         ),
         outbox=PostgresOutbox(database),
         idempotency_keys=PostgresIdempotencyKeys(database),
+        kept_answers=PostgresKeptAnswers(database),
         authenticator=authenticator,
         directory=PostgresDirectory(database, new_id),
         lifecycle=PostgresLifecycle(database, authenticator),

@@ -6,7 +6,7 @@ from automation_retry.adapters.postgres.group_commit import GroupCommit
 from automation_retry.adapters.postgres.rows import recorded_execution
 from automation_retry.adapters.postgres.sql import idempotency_keys as sql
 from automation_retry.adapters.staging import Staged, StagingUnitOfWork, Written
-from automation_retry.application import IdempotencyKey, MessageKind
+from automation_retry.application import IdempotencyKey, IdempotencyKeyReused, MessageKind
 from automation_retry.application.ports import ExecutionRepository
 from automation_retry.domain import Execution
 
@@ -32,7 +32,11 @@ class PostgresUnitOfWork(StagingUnitOfWork):
             sql.ANSWERED,
             {"tenant": key.tenant, "caller": key.caller, "key": key.text, "since": since},
         )
-        return recorded_execution(rows[0]["record"], rows[0]) if rows else None
+        if not rows:
+            return None
+        if rows[0]["request"] is not None:
+            raise IdempotencyKeyReused(key.text)
+        return recorded_execution(rows[0]["record"], rows[0])
 
     async def _write(self, staged: Staged) -> Written:
         return await self._group_commit(staged)

@@ -16,6 +16,7 @@ EVENT_TYPE: Final = "automation.execution.retried"
 _SAME_ID = "The same when the message is delivered again: consumers deduplicate by it."
 _ATTEMPT = "The execution's `retry_count`: the generation of the run that is asked for."
 _REQUEST_ID = "The id of the request that retried it."
+_REASON = "Why it was retried, in the words of whoever did."
 
 
 @frozen(kw_only=True)
@@ -35,6 +36,7 @@ class Job:
     requested_at: Annotated[datetime | None, "When it was retried."] = None
     requested_by: Annotated[UUID | None, "The user who retried it."] = None
     request_id: Annotated[str | None, _REQUEST_ID] = None
+    reason: Annotated[str | None, _REASON] = None
 
 
 @frozen(kw_only=True)
@@ -50,6 +52,7 @@ class Retried:
         alias="apiKeyId"
     )
     request_id: Annotated[str | None, _REQUEST_ID] = field(alias="requestId")
+    reason: Annotated[str | None, _REASON] = None
 
 
 @frozen(kw_only=True)
@@ -66,7 +69,7 @@ def job_message(job: ExecutionJob) -> Message:
     """The envelope of a job.
 
     Raises:
-        orjson.JSONEncodeError: the request id holds text that JSON cannot hold.
+        orjson.JSONEncodeError: the request id or the reason holds text that JSON cannot hold.
     """
     retried = job.retried
     return _message(
@@ -81,6 +84,7 @@ def job_message(job: ExecutionJob) -> Message:
             requested_at=retried.retried_at,
             requested_by=retried.retried_by,
             request_id=retried.request_id,
+            reason=retried.reason,
         ),
     )
 
@@ -89,7 +93,7 @@ def event_message(event: RetriedEvent) -> Message:
     """The envelope of an event.
 
     Raises:
-        orjson.JSONEncodeError: the request id holds text that JSON cannot hold.
+        orjson.JSONEncodeError: the request id or the reason holds text that JSON cannot hold.
     """
     retried = event.retried
     return _message(
@@ -107,6 +111,7 @@ def event_message(event: RetriedEvent) -> Message:
                 attempt=retried.attempt,
                 apiKeyId=retried.api_key_id,
                 requestId=retried.request_id,
+                reason=retried.reason,
             ),
         ),
     )

@@ -10,8 +10,8 @@ from automation_retry.application.errors import (
     RetryNotStored,
     StorageUnavailable,
 )
+from automation_retry.application.executions.staging import stage
 from automation_retry.application.idempotency import LIFETIME, IdempotencyKey
-from automation_retry.application.messages import ExecutionJob, RetriedEvent
 from automation_retry.application.ports import (
     UNBOUNDED,
     Authorizer,
@@ -81,7 +81,7 @@ class RetryExecution:
             PermissionDenied: the principal lacks `automation:execute`.
             InvalidExecutionId: the text is not an execution id.
             InvalidIdempotencyKey: the text is not 1 to 255 printable ASCII characters.
-            IdempotencyKeyReused: the key was used to retry another execution.
+            IdempotencyKeyReused: the key was used for another request.
             ExecutionNotFound: the principal's tenant has no such execution.
             ExecutionNotFailed: only a failed execution can be retried.
             UnreadableExecution: stored values are out of range; nothing was written.
@@ -110,9 +110,7 @@ class RetryExecution:
                         if key and (replayed := await self._replayed(work, key, wanted)):
                             return replayed
                         raise
-                    work.record(retry, key)
-                    work.queue.enqueue(ExecutionJob(id=self.new_id(), retried=retry.event))
-                    work.events.publish(RetriedEvent(id=self.new_id(), retried=retry.event))
+                    stage(work, retry, self.new_id, key=key)
                     if prepare:
                         prepare(retry.execution)
                     try:

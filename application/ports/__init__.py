@@ -26,6 +26,7 @@ from automation_retry.application.ports.execution_queries import (
 from automation_retry.application.ports.execution_queue import ExecutionQueue
 from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.application.ports.idempotency_keys import IdempotencyKeys
+from automation_retry.application.ports.kept_answers import HELD_FOR, KeptAnswers, Reservation
 from automation_retry.application.ports.lifecycle import Lifecycle
 from automation_retry.application.ports.outbox import (
     DEAD_COUNTED,
@@ -48,6 +49,7 @@ from automation_retry.application.ports.unit_of_work import (
 
 __all__ = [
     "DEAD_COUNTED",
+    "HELD_FOR",
     "MAX_COUNTED",
     "MAX_READ_BYTES",
     "UNBOUNDED",
@@ -74,6 +76,7 @@ __all__ = [
     "FailureGroup",
     "FailureGroups",
     "IdempotencyKeys",
+    "KeptAnswers",
     "Lifecycle",
     "ListedExecution",
     "ListedExecutions",
@@ -82,6 +85,7 @@ __all__ = [
     "NewUnitOfWork",
     "Outbox",
     "Readiness",
+    "Reservation",
     "Retention",
     "Schema",
     "Storage",

@@ -9,6 +9,7 @@ from automation_retry.application.ports.directory import Directory
 from automation_retry.application.ports.execution_queries import ExecutionQueries
 from automation_retry.application.ports.execution_repository import ExecutionRepository
 from automation_retry.application.ports.idempotency_keys import IdempotencyKeys
+from automation_retry.application.ports.kept_answers import KeptAnswers
 from automation_retry.application.ports.lifecycle import Lifecycle
 from automation_retry.application.ports.outbox import Outbox
 from automation_retry.application.ports.readiness import Readiness
@@ -25,6 +26,7 @@ class Storage:
     new_unit_of_work: NewUnitOfWork
     outbox: Outbox
     idempotency_keys: IdempotencyKeys
+    kept_answers: KeptAnswers
     authenticator: Authenticator
     directory: Directory
     lifecycle: Lifecycle

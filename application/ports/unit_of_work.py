@@ -56,15 +56,24 @@ class UnitOfWork(Protocol):
         """The execution as the retry with this key left it, if that was retried after `since`.
 
         Raises:
+            IdempotencyKeyReused: it is the key of a request of another kind.
             StorageUnavailable: the storage did not answer.
         """
         ...
 
-    def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
-        """Stages the execution's new state, the archived attempt, and the answer for `key`."""
+    def record(
+        self,
+        retry: Retry,
+        key: IdempotencyKey | None = None,
+        reservation_id: UUID | None = None,
+    ) -> None:
+        """Stages the execution's new state, the archived attempt, and the answer for `key`.
+
+        A `reservation_id` marks the attempt for `KeptAnswers.retried_under`.
+        """
         ...
 
-    async def commit(self) -> CommitOutcome:
+    async def commit(self, *, wait: bool = True) -> CommitOutcome:
         """Writes everything staged as one atomic change.
 
         An execution is written if its status, `retry_count` and rule are as they were read
@@ -73,6 +82,9 @@ class UnitOfWork(Protocol):
         What is archived is what the reset clears, even if it was changed since it was read. Where
         somebody else committed an answer for a key of this unit of work meanwhile, all of its
         executions lose.
+
+        An execution that others have locked is waited for; without `wait` it loses, and what is
+        large may be left out of the outcome.
 
         Raises:
             AttemptArchived: an attempt of that number is archived already, as after somebody set

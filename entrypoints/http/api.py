@@ -3,6 +3,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from attrs import field, frozen
 
 from automation_retry.application import (
+    BulkRetry,
     DescribeCaller,
     GetExecution,
     ListExecutions,
@@ -24,6 +25,7 @@ class Api:
     authenticator: Authenticator
     authorizer: Authorizer
     retry_execution: RetryExecution
+    bulk_retry: BulkRetry
     get_execution: GetExecution
     list_executions: ListExecutions
     list_failed_attempts: ListFailedAttempts

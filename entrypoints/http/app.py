@@ -48,6 +48,7 @@ def app_of(
         time=api.request_time,
         body_within_s=api.body_within_s,
         root_path=api.root_path,
+        fixed_paths=frozenset(one.path for one in endpoints if "{" not in one.path),
     )
     quiet = frozenset(one.path for one in endpoints if not one.protected)
     app = Starlette(

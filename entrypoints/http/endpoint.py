@@ -45,6 +45,8 @@ class Rules:
     """How long the caller may take to send a body."""
     root_path: str = ""
     """Requests may come with it, or without it where the proxy removes it."""
+    fixed_paths: frozenset[str] = frozenset()
+    """Those of rows without parameters: a row with parameters does not take them for a value."""
 
     def until(self, deadline: float, presence: Presence) -> Limit:
         """A context that is cancelled at the deadline, and detects a disconnect when it is slow."""
@@ -139,7 +141,7 @@ class PublicEndpoint(_Row):
             with rules.until(rules.time.deadline(), presence), presence:
                 return await self.handler(request)
 
-        return ExactRoute(self.path, bounded, self.method, rules.root_path)
+        return ExactRoute(self.path, bounded, self.method, rules)
 
 
 @frozen(kw_only=True)
@@ -201,7 +203,7 @@ class ProtectedEndpoint(_Row):
                 principal = await admit(request, self.permission)
                 return await self.handler(self._call(request, principal, b""))
 
-        return ExactRoute(self.path, admitted, self.method, rules.root_path)
+        return ExactRoute(self.path, admitted, self.method, rules)
 
     def _call(self, request: Request, principal: Principal, body: bytes) -> Call:
         """Raises InvalidParameters, of the query before the body."""
@@ -219,22 +221,24 @@ class ExactRoute(Route):
     A slash that is escaped as `%2F` separates nothing, so no route has a path with one.
     """
 
-    def __init__(
-        self, path: str, endpoint: Callable[..., Any], method: str, root_path: str = ""
-    ) -> None:
+    def __init__(self, path: str, endpoint: Callable[..., Any], method: str, rules: Rules) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
-        self._root_path = root_path
+        self._root_path = rules.root_path
+        self._others = rules.fixed_paths - {path}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As it is, and else without the prefix: which may itself begin like a route, as `/api`."""
         if b"%2f" in scope.get("raw_path", b"").lower():
             return Match.NONE, {}
-        found = super().matches(scope)
+        found = self._matches(scope)
         prefix, path = self._root_path, scope["path"]
         if found[0] is Match.NONE and prefix and path.startswith(f"{prefix}/"):
-            return super().matches({**scope, "path": path.removeprefix(prefix)})
+            return self._matches({**scope, "path": path.removeprefix(prefix)})
         return found
+
+    def _matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if scope["path"] in self._others else super().matches(scope)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self  # the access log names it; Starlette sets it only from 1.1 on

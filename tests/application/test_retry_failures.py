@@ -63,24 +63,29 @@ class BrokenPublish(MemoryUnitOfWork):
 
 
 class BrokenRecord(MemoryUnitOfWork):
-    def record(self, retry: Retry, key: IdempotencyKey | None = None) -> None:
-        super().record(retry, key)
+    def record(
+        self,
+        retry: Retry,
+        key: IdempotencyKey | None = None,
+        reservation_id: UUID | None = None,
+    ) -> None:
+        super().record(retry, key, reservation_id)
         raise Broken
 
 
 class BrokenCommit(MemoryUnitOfWork):
-    async def commit(self) -> CommitOutcome:
+    async def commit(self, *, wait: bool = True) -> CommitOutcome:  # noqa: ARG002
         raise Broken
 
 
 class BrokenOnce(MemoryUnitOfWork):
     broken = True
 
-    async def commit(self) -> CommitOutcome:
+    async def commit(self, *, wait: bool = True) -> CommitOutcome:
         if self.broken:
             self.broken = False
             raise Broken
-        return await super().commit()
+        return await super().commit(wait=wait)
 
 
 def broken_read(store: MemoryStore) -> MemoryUnitOfWork:

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 from automation_retry.adapters.memory import MemoryStore, memory_storage
 from automation_retry.adapters.memory.identities import Account
 from automation_retry.application import MessageKind
-from automation_retry.application.ports import User
+from automation_retry.application.ports import Reservation, User
 from automation_retry.domain import Execution, Permission
 from tests.contracts.storage import Neighbours, StorageUnderTest
 from tests.support.memory import dead_letters
@@ -54,6 +54,9 @@ class MemoryNeighbours(Neighbours):
         for key in identities.api_keys():
             if key.api_key_id == api_key_id:
                 identities.replace_key(evolve(key, last_used_at=moment))
+
+    async def outlive(self, reservation: Reservation) -> None:
+        self.store.answers.give_up(reservation, now())
 
     async def finish_writing(self) -> None:
         """Memory writes at once."""

@@ -11,7 +11,7 @@ from automation_retry.adapters.postgres.authenticator import PostgresAuthenticat
 from automation_retry.adapters.postgres.rows import execution_record
 from automation_retry.adapters.postgres.storage import NO_HAND_OVER
 from automation_retry.application import Message, MessageKind
-from automation_retry.application.ports import User
+from automation_retry.application.ports import HELD_FOR, Reservation, User
 from automation_retry.domain import Execution, Permission
 from tests.contracts.storage import Neighbours, StorageUnderTest
 from tests.support.messages import Sent, handed_over, opened
@@ -137,6 +137,14 @@ class PostgresNeighbours(Neighbours):
             "UPDATE api_keys SET last_used_at = %(moment)s WHERE api_key_id = %(api_key_id)s",
             moment=moment,
             api_key_id=api_key_id,
+        )
+
+    async def outlive(self, reservation: Reservation) -> None:
+        await self._execute(
+            "UPDATE automation_idempotency_keys SET held_until = held_until - %(held_for)s"
+            " WHERE holder = %(holder)s",
+            held_for=HELD_FOR,
+            holder=reservation.holder,
         )
 
     async def finish_writing(self) -> None:

@@ -13,9 +13,11 @@ from automation_retry.application.ports import (
     Directory,
     ExecutionQueries,
     ExecutionRepository,
+    KeptAnswers,
     NewUnitOfWork,
     Outbox,
     Readiness,
+    Reservation,
     Storage,
     User,
 )
@@ -64,6 +66,10 @@ class Neighbours(Protocol):
         """As if the key had been used then, by another process too."""
         ...
 
+    async def outlive(self, reservation: Reservation) -> None:
+        """As if its holder had had it for longer than `HELD_FOR`."""
+        ...
+
     async def finish_writing(self) -> None:
         """Waits for what is written beside the requests, such as `last_used_at`."""
         ...
@@ -87,6 +93,10 @@ class StorageUnderTest:
     @property
     def new_unit_of_work(self) -> NewUnitOfWork:
         return self.storage.new_unit_of_work
+
+    @property
+    def kept_answers(self) -> KeptAnswers:
+        return self.storage.kept_answers
 
     @property
     def outbox(self) -> Outbox:

@@ -39,11 +39,11 @@ FROM jsonb_to_recordset(%(messages)s) AS m (
 class EventAfterCommit(PostgresUnitOfWork):
     """Writes the event after the commit of the retry: a process that dies in between loses it."""
 
-    async def commit(self) -> CommitOutcome:
+    async def commit(self, *, wait: bool = True) -> CommitOutcome:
         staged = self.queue.messages
         events = [message for message in staged if message.kind is MessageKind.EVENT]
         staged[:] = [message for message in staged if message.kind is MessageKind.JOB]
-        outcome = await super().commit()
+        outcome = await super().commit(wait=wait)
         won = [event for event in events if event.execution_id in outcome.committed]
         async with self._database.connection() as connection:
             await connection.execute(_ADD_MESSAGES, {"messages": message_records(won)})
@@ -60,10 +60,10 @@ WITH message AS (
 class HandedOverAfterCommit(PostgresUnitOfWork):
     """Hands over after the commit of the retry: a process that dies in between loses both."""
 
-    async def commit(self) -> CommitOutcome:
+    async def commit(self, *, wait: bool = True) -> CommitOutcome:
         staged = [*self.queue.messages]
         self.queue.messages.clear()
-        outcome = await super().commit()
+        outcome = await super().commit(wait=wait)
         won = [message for message in staged if message.execution_id in outcome.committed]
         async with self._database.connection() as connection:
             query = HAND_OVER[MessageKind.JOB]  # the same for both kinds

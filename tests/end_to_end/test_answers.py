@@ -99,6 +99,7 @@ async def test_the_failed_attempts_are_listed_newest_first(world: World) -> None
         "retried_by": str(keys[0].user_id),
         "api_key_id": str(keys[0].api_key_id),
         "request_id": "ticket-4711",
+        "reason": None,
         "started_at": "2026-11-23T12:00:00.123456Z",
         "completed_at": "2026-11-23T12:00:02.873457Z",
         "duration_ms": 2750.5,

@@ -61,15 +61,17 @@ def test_what_a_tenant_is_answered_does_not_depend_on_others(walls: Observation)
 
 
 def test_another_tenants_resource_is_like_a_missing_one(walls: Observation) -> None:
-    """For each route and role the same answer, whatever state that resource is in."""
+    """For each route and role the same answer, but for its id, whatever state that is in."""
     missing = {
-        seen.call.place: seen.beside for seen in walls.all if seen.call.target.whose is Whose.NOBODY
+        (seen.call.place, replayed(seen)): seen.unnamed
+        for seen in walls.all
+        if seen.call.target.whose is Whose.NOBODY
     }
     foreign = [seen for seen in walls.all if seen.call.target.whose is Whose.FOREIGN]
     found = shown(
         (seen.call, how)
         for seen in foreign
-        if (how := different(seen.beside, missing[seen.call.place]))
+        if (how := different(seen.unnamed, missing[seen.call.place, replayed(seen)]))
     )
 
     assert foreign

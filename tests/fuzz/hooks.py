@@ -52,12 +52,15 @@ class _Aim:
 
         An id that exists already comes from an earlier answer, by a link, and stays.
         """
+        # Hypothesis expects the same steps to lead to the same answers.
+        stateful = case.meta is not None and case.meta.phase.name.value == "stateful"
+        if case.path.endswith("/bulk-retry"):
+            self._change_bulk(case, stateful=stateful)
+            return
         execution_id = str(case.path_parameters.get("execution_id", ""))
         if not is_uuid(execution_id):
             return
         linked = execution_id in self._known
-        # Hypothesis expects the same steps to lead to the same answers.
-        stateful = case.meta is not None and case.meta.phase.name.value == "stateful"
         if not stateful:
             self._turns[case.operation.label] += 1
             turn = self._turns[case.operation.label]
@@ -79,6 +82,27 @@ class _Aim:
             case _:
                 case.path_parameters["execution_id"] = next(self._failed)
 
+    def _change_bulk(self, case: schemathesis.Case[Any], *, stateful: bool) -> None:
+        """Aims the first id of a body at an execution that can be retried, others at any."""
+        self._turns[case.operation.label] += 1
+        turn = self._turns[case.operation.label]
+        # Few keys are generated, and one that is used here is used for the retry as well.
+        if (stateful or turn % 20) and _is_idempotency_key(case.headers.get(_IDEMPOTENCY_KEY, "")):
+            case.headers[_IDEMPOTENCY_KEY] = str(uuid4())
+        if stateful:
+            return
+        self._change_headers(case, turn)
+        match case.body:
+            case {"ids": [str(first), *others], **rest} if turn % 4 and is_uuid(first):
+                known = self._others
+                aimed = [known[(turn + place) % len(known)] for place in range(len(others))]
+                ids = [
+                    new if is_uuid(str(old)) else old
+                    for old, new in zip(others, aimed, strict=True)
+                ]
+                body: Any = rest
+                case.body = {**body, "ids": [next(self._failed), *ids]}
+
     def _change_headers(self, case: schemathesis.Case[Any], turn: int) -> None:
         if turn % 8 and is_uuid(case.headers.get(_TENANT, "")):
             case.headers[_TENANT] = self._population.tenant
@@ -99,12 +123,21 @@ class _Aim:
     def retried(self, case: schemathesis.Case[Any]) -> None:
         """Remembers a retry that was accepted, if it can be repeated."""
         key = case.headers.get(_IDEMPOTENCY_KEY)
-        if key is not None:
+        if key is not None and "execution_id" in case.path_parameters:
             self._replayable = (str(case.path_parameters["execution_id"]), key)
 
 
 def _is_idempotency_key(text: str) -> bool:
     return text.isascii() and text.isprintable() and 1 <= len(text) <= 255
+
+
+def _retried(case: schemathesis.Case[Any], response: schemathesis.Response) -> int:
+    """How many executions were retried."""
+    if response.request.method != "POST" or response.status_code != 200:
+        return 0
+    if not case.path.endswith("/bulk-retry"):
+        return 1
+    return int(response.json()["data"]["retried_count"])
 
 
 _folder = Path(os.environ[FOLDER])
@@ -134,6 +167,7 @@ def after_call(
         "method": method,
         "status": response.status_code,
         "replayed": replayed,
+        "retried": 0 if replayed else _retried(case, response),
     }
     _record.write(json.dumps(answer) + "\n")
 

@@ -17,6 +17,7 @@ from tests.support.postgres_server import PostgresServer, private_folder
 pytestmark = pytest.mark.timeout(1000)  # the first test waits for the whole campaign
 
 RETRY = "POST /api/v1/automation/executions/{execution_id}/retry"
+BULK_RETRY = "POST /api/v1/automation/executions/bulk-retry"
 READ = "GET /api/v1/automation/executions/{execution_id}"
 ATTEMPTS = "GET /api/v1/automation/executions/{execution_id}/attempts"
 
@@ -100,10 +101,11 @@ def test_no_phase_ended_early(fuzzed: Fuzzed) -> None:
     """As Hypothesis does, without a failure, where values depend on what happened before."""
     phases = fuzzed.campaign.counts("phase")
 
-    for operation in (RETRY, READ, ATTEMPTS):
+    for operation in (RETRY, BULK_RETRY, READ, ATTEMPTS):
         assert phases[operation]["examples"] >= 1
         assert phases[operation]["coverage"] >= 20
         assert phases[operation]["fuzzing"] >= 700
+    for operation in (RETRY, READ, ATTEMPTS):  # no link leads to the bulk retry
         assert phases[operation]["stateful"] >= 100
 
 
@@ -131,6 +133,7 @@ def test_refusals_that_depend_on_keys_and_executions_were_reached(fuzzed: Fuzzed
     replays = [answer for answer in fuzzed.campaign.answers if answer["replayed"]]
 
     assert often[RETRY] >= {200, 400, 401, 403, 404, 422}
+    assert often[BULK_RETRY] >= {200, 400, 401, 403}
     assert often[READ] >= {200, 400, 401, 404}
     assert often[ATTEMPTS] >= {200, 400, 401, 404}
     assert len(replays) >= 10

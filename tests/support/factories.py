@@ -92,11 +92,17 @@ class RetryWrite:
 
 
 def a_retry_write(
-    failed: Execution, *, by: Principal | None = None, request_id: str | None = "req-1"
+    failed: Execution,
+    *,
+    by: Principal | None = None,
+    request_id: str | None = "req-1",
+    reason: str | None = "SMTP is back",
 ) -> RetryWrite:
     """The retry of a failed execution by somebody of its tenant."""
     principal = by or a_principal(tenant=failed.tenant)
-    retry = failed.retry(at=NOON + timedelta(hours=1), by=principal, request_id=request_id)
+    retry = failed.retry(
+        at=NOON + timedelta(hours=1), by=principal, request_id=request_id, reason=reason
+    )
     return RetryWrite(
         failed=failed,
         retry=retry,
@@ -128,6 +134,7 @@ def _retried(changes: Mapping[str, Any]) -> ExecutionRetried:
         "retried_by": uuid4(),
         "api_key_id": uuid4(),
         "request_id": "req-1",
+        "reason": "SMTP is back",
     }
     return ExecutionRetried(**values | {**changes})
 
@@ -215,6 +222,7 @@ def _retried_events(api_key_ids: st.SearchStrategy[UUID | None]) -> st.SearchStr
         retried_by=st.uuids(),
         api_key_id=api_key_ids,
         request_id=st.none() | texts,
+        reason=st.none() | texts,
     )
 
 

@@ -59,6 +59,7 @@ def read_job(body: Mapping[str, Any]) -> ExecutionJob:
             retried_at=datetime.fromisoformat(body["requested_at"]),
             retried_by=UUID(body["requested_by"]),
             request_id=body["request_id"],
+            reason=body["reason"],
         ),
     )
 
@@ -77,6 +78,7 @@ def read_event(body: Mapping[str, Any]) -> RetriedEvent:
             retried_by=UUID(payload["userId"]),
             api_key_id=UUID(payload["apiKeyId"]) if payload["apiKeyId"] else None,
             request_id=payload["requestId"],
+            reason=payload["reason"],
         ),
     )
 

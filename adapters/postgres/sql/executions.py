@@ -110,7 +110,8 @@ WHERE e.tenant = n.tenant AND e.execution_id = n.execution_id
 # end. Texts beyond the limit, or beyond four times the limit in all, are left out.
 FAILED_ATTEMPTS: Final = """
 SELECT a.tenant, a.execution_id, a.attempt, a.retried_at, a.retried_by, a.api_key_id, a.request_id,
-       a.started_at, a.completed_at, a.duration_ms, a.actions_successful, a.actions_failed,
+       a.reason, a.started_at, a.completed_at, a.duration_ms, a.actions_successful,
+       a.actions_failed,
        CASE WHEN a.message_fits THEN a.error_message END AS error_message,
        CASE WHEN a.stack_fits THEN a.error_stack END AS error_stack, a.failed_action_index,
        array_remove(ARRAY[
@@ -125,17 +126,18 @@ CROSS JOIN LATERAL (
 ) count
 LEFT JOIN LATERAL (
     SELECT f.tenant, f.execution_id, f.attempt, f.retried_at, f.retried_by, f.api_key_id,
-           f.request_id, f.started_at, f.completed_at, f.duration_ms, f.actions_successful,
-           f.actions_failed, f.error_message, f.error_stack, f.failed_action_index,
-           f.out_of_range, f.message = 0 OR f.message <= %(limit)s
+           f.request_id, f.reason, f.started_at, f.completed_at, f.duration_ms,
+           f.actions_successful, f.actions_failed, f.error_message, f.error_stack,
+           f.failed_action_index, f.out_of_range, f.message = 0 OR f.message <= %(limit)s
                AND sum(f.message + f.stack) OVER newest <= %(limit)s::bigint * 4 AS message_fits,
            f.stack = 0 OR f.stack <= %(limit)s
                AND sum(f.message + f.stack) OVER newest <= %(limit)s::bigint * 4 AS stack_fits
     FROM (
         SELECT p.tenant, p.execution_id, p.attempt, p.retried_at, p.retried_by, p.api_key_id,
-               p.request_id, p.started_at, p.completed_at, p.duration_ms, p.actions_successful,
-               p.actions_failed, p.error_message, p.error_stack, p.failed_action_index,
-               p.out_of_range, coalesce(octet_length(p.error_message), 0) AS message,
+               p.request_id, p.reason, p.started_at, p.completed_at, p.duration_ms,
+               p.actions_successful, p.actions_failed, p.error_message, p.error_stack,
+               p.failed_action_index, p.out_of_range,
+               coalesce(octet_length(p.error_message), 0) AS message,
                coalesce(octet_length(p.error_stack), 0) AS stack
         FROM automation_failed_attempts p
         WHERE p.tenant = e.tenant AND p.execution_id = e.execution_id

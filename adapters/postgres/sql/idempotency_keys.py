@@ -2,15 +2,16 @@
 
 from typing import Final
 
-# The answer for a key, by one index lookup. An expired one is deleted, so that the key can be used
-# for a new answer at once.
+# The answer for a key, by one index lookup. `request` is not NULL in the record of a request other
+# than a single retry. An expired one is deleted, so that the key can be used for a new answer at
+# once.
 ANSWERED: Final = """
 WITH expired AS (
     DELETE FROM automation_idempotency_keys
     WHERE tenant = %(tenant)s AND caller = %(caller)s AND key = %(key)s
       AND retried_at <= %(since)s
 )
-SELECT execution - ARRAY['trigger_data', 'execution_context', 'logs'] AS record,
+SELECT request, execution - ARRAY['trigger_data', 'execution_context', 'logs'] AS record,
        (execution -> 'trigger_data')::text AS trigger_data,
        (execution -> 'execution_context')::text AS execution_context,
        (execution -> 'logs')::text AS logs

@@ -20,18 +20,19 @@ from automation_retry.adapters.postgres.sql.columns import (
 _LOCK: Final = """
 WITH locked AS MATERIALIZED (
     SELECT c.tenant, c.execution_id, c.automation_rule_id, c.revision, c.actions_total, c.attempt,
-           c.retried_at, c.retried_by, c.api_key_id, c.request_id, c.after,
-           c.started_at AS new_started_at, e.started_at, e.completed_at, e.duration_ms,
+           c.retried_at, c.retried_by, c.api_key_id, c.request_id, c.reason, c.reservation_id,
+           c.after, c.started_at AS new_started_at, e.started_at, e.completed_at, e.duration_ms,
            e.actions_successful, e.actions_failed, e.error_message, e.error_stack,
            e.failed_action_index
     FROM (
         SELECT j.tenant, j.execution_id, j.automation_rule_id, j.before_count, j.revision,
                j.actions_total, j.attempt, j.retried_at, j.retried_by, j.api_key_id, j.request_id,
-               j.started_at, j.after
+               j.reason, j.reservation_id, j.started_at, j.after
         FROM jsonb_to_recordset(%(changes)s) AS j (
             tenant uuid, execution_id uuid, automation_rule_id uuid, before_count bigint,
             revision bigint, actions_total bigint, attempt integer, retried_at timestamptz,
-            retried_by uuid, api_key_id uuid, request_id text, started_at timestamptz, after jsonb
+            retried_by uuid, api_key_id uuid, request_id text, reason text, reservation_id uuid,
+            started_at timestamptz, after jsonb
         )
         ORDER BY j.tenant, j.execution_id
     ) c
@@ -63,7 +64,8 @@ _WRITE: Final = composed(
         e.started_at, e.completed_at, e.duration_ms, e.actions_total, e.actions_successful,
         e.actions_failed, e.error_message, e.error_stack, e.failed_action_index, e.trigger_data,
         e.execution_context, e.logs, e.retry_count,
-        l.attempt, l.retried_at, l.retried_by, l.api_key_id, l.request_id,
+        l.attempt, l.retried_at, l.retried_by, l.api_key_id, l.request_id, l.reason,
+        l.reservation_id,
         l.started_at AS was_started_at, l.completed_at AS was_completed_at,
         l.duration_ms AS was_duration_ms, l.actions_successful AS was_actions_successful,
         l.actions_failed AS was_actions_failed, l.error_message AS was_error_message,
@@ -81,12 +83,12 @@ _WRITE: Final = composed(
         ) IS TRUE AS as_recorded
 ), archived AS (
     INSERT INTO automation_failed_attempts (
-        tenant, execution_id, attempt, retried_at, retried_by, api_key_id, request_id, started_at,
-        completed_at, duration_ms, actions_successful, actions_failed, error_message, error_stack,
-        failed_action_index, out_of_range
+        tenant, execution_id, attempt, retried_at, retried_by, api_key_id, request_id, reason,
+        reservation_id, started_at, completed_at, duration_ms, actions_successful, actions_failed,
+        error_message, error_stack, failed_action_index, out_of_range
     )
     SELECT u.tenant, u.execution_id, u.attempt, u.retried_at, u.retried_by, u.api_key_id,
-           u.request_id,
+           u.request_id, u.reason, u.reservation_id,
            CASE WHEN fits.started_at THEN {was_started_at} END,
            CASE WHEN fits.completed_at THEN {was_completed_at} END,
            CASE WHEN fits.duration_ms THEN u.was_duration_ms END,

@@ -6,11 +6,21 @@ from uuid import UUID
 
 import attrs
 
-from automation_retry.application import ExecutionFilter, ExecutionList, Page, PageRequest
+from automation_retry.application import (
+    BulkRetried,
+    ExecutionFilter,
+    ExecutionList,
+    Page,
+    PageRequest,
+    Refusal,
+    RefusedExecution,
+    RetriedExecution,
+)
 from automation_retry.application.ports import ListedExecution
 from automation_retry.domain import (
     Execution,
     ExecutionLog,
+    ExecutionNotFailed,
     ExecutionStatus,
     FailedAttempt,
     LogEntry,
@@ -71,4 +81,13 @@ LISTED: Final = ExecutionList(
 )
 ATTEMPTS: Final[Page[FailedAttempt]] = Page(
     items=[RETRY.failed_attempt], request=PageRequest(), total=1
+)
+_PENDING: Final = ExecutionNotFailed(
+    UUID("0a4e8d7c-52f1-4b9e-8c63-7d1f2a3b4c5e"), ExecutionStatus.PENDING, 1
+)
+BULK_RETRIED: Final = BulkRetried(
+    results=[
+        RetriedExecution(execution_id=EXAMPLE_ID, retry_count=1),
+        RefusedExecution(execution_id=_PENDING.execution_id, refusal=Refusal.of(_PENDING)),
+    ]
 )

@@ -37,6 +37,7 @@ ATTEMPT_FIELDS: Final[Mapping[str, str]] = {
     "retried_by": "The user who retried it.",
     "api_key_id": "The key with which it was retried.",
     "request_id": "The id of the request that retried it.",
+    "reason": "Why it was retried, in the words of whoever did.",
     "started_at": "When the run began.",
     "completed_at": "When the run ended.",
     "duration_ms": "How long the run took, in milliseconds.",

@@ -1,16 +1,19 @@
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
 
 import orjson
 from attrs import frozen
 from starlette.responses import Response
 
 from automation_retry.application import (
+    BulkRetried,
     ExecutionNotFound,
     ExecutionSeen,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     QueryTooBroad,
+    RequestInProgress,
     RetryConflict,
     RetryNotStored,
     StorageFailed,
@@ -31,8 +34,14 @@ from automation_retry.entrypoints.http.endpoint import (
     Success,
     Tag,
 )
+from automation_retry.entrypoints.http.executions.bulk_body import (
+    BULK_RETRY_ANSWER,
+    BulkRetryRequest,
+    bulk_retried,
+)
 from automation_retry.entrypoints.http.executions.examples import (
     ATTEMPTS,
+    BULK_RETRIED,
     FAILED,
     LISTED,
     LISTED_WANTED,
@@ -45,7 +54,7 @@ from automation_retry.entrypoints.http.executions.fields import (
 )
 from automation_retry.entrypoints.http.executions.listing import ExecutionQuery, list_answer
 from automation_retry.entrypoints.http.executions.presenter import ExecutionPresenter
-from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
+from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID, INTERNAL
 from automation_retry.entrypoints.http.wire.filters import META
 from automation_retry.entrypoints.http.wire.headers import (
     IDEMPOTENCY_KEY,
@@ -66,6 +75,8 @@ _EXECUTION_ID: Final = Parameter(
     str(EXAMPLE_ID),
 )
 _TAG: Final = Tag("Executions", "Runs of automation rules, and their retries.")
+_LOGGED: Final = 3
+"""The log has the reasons of that many."""
 _NEXT: Final = {"execution_id": "$response.body#/data/execution_id"}
 
 
@@ -124,6 +135,27 @@ def execution_endpoints(api: Api) -> Sequence[Endpoint]:
                 StorageFailed,
             ],
             handler=handlers.retry,
+        ),
+        ProtectedEndpoint(
+            method="POST",
+            path=f"{EXECUTIONS}/bulk-retry",
+            headers=[IDEMPOTENCY_KEY],
+            body=BulkRetryRequest,
+            body_example={"ids": [str(EXAMPLE_ID)], "reason": "SMTP is back"},
+            permission=AUTOMATION_EXECUTE,
+            operation_id="bulkRetryExecutions",
+            tag=_TAG,
+            summary="Retry up to 100 failed executions",
+            description="Each as its own retry would be, committed together; one that cannot be "
+            "retried holds up no other. An id that is no UUID is 400, and then nothing is done.",
+            success=Success(
+                meaning="What became of each, even if none was retried.",
+                schema=BULK_RETRY_ANSWER,
+                example=orjson.loads(orjson.dumps(bulk_retried(BULK_RETRIED))),
+                headers=[REPLAYED],
+            ),
+            errors=[InvalidIdempotencyKey, IdempotencyKeyReused, RequestInProgress],
+            handler=handlers.bulk_retry,
         ),
         ProtectedEndpoint(
             method="GET",
@@ -191,14 +223,11 @@ class _Handlers:
         def prepare(execution: Execution) -> None:
             answers.append(JsonResponse(self.presenter.retried(execution)))
 
-        keys = call.request.headers.getlist(IDEMPOTENCY_KEY.name)
-        if "" in keys:
-            raise InvalidIdempotencyKey("")
         retried = await self.api.retry_execution(
             call.principal,
             call.request.path_params["execution_id"],
             request_id=context_of(call.request.scope).request_id,
-            idempotency_key=", ".join(keys) if keys else None,
+            idempotency_key=_idempotency_key(call),
             prepare=prepare,
         )
         if retried.replayed:
@@ -206,6 +235,21 @@ class _Handlers:
                 self.presenter.retried(retried.execution), headers={REPLAYED.name: "true"}
             )
         return answers[-1]
+
+    async def bulk_retry(self, call: Call) -> Response:
+        context = context_of(call.request.scope)
+        body: BulkRetryRequest = call.body
+        answer = await self.api.bulk_retry(
+            call.principal,
+            body.ids,
+            reason=body.reason,
+            request_id=context.request_id,
+            idempotency_key=_idempotency_key(call),
+        )
+        context.logged.update(_log_fields(answer))
+        return JsonResponse(
+            bulk_retried(answer), headers={REPLAYED.name: "true"} if answer.replayed else None
+        )
 
     async def get(self, call: Call) -> Response:
         seen = await self.api.get_execution(
@@ -222,3 +266,20 @@ class _Handlers:
             limit=query.limit,
         )
         return JsonResponse(self.presenter.attempts(page))
+
+
+def _idempotency_key(call: Call) -> str | None:
+    """Raises InvalidIdempotencyKey for a blank one."""
+    keys = call.request.headers.getlist(IDEMPOTENCY_KEY.name)
+    if "" in keys:
+        raise InvalidIdempotencyKey("")
+    return ", ".join(keys) if keys else None
+
+
+def _log_fields(answer: BulkRetried) -> Mapping[str, Any]:
+    """How many there were, and why the service itself failed for some."""
+    reasons = dict.fromkeys(
+        str(one.error) for one in answer.refused if one.refusal.code == INTERNAL.code and one.error
+    )
+    counts = {"retried": len(answer.retried), "refused": len(answer.refused)}
+    return {**counts, "reason": "; ".join(islice(reasons, _LOGGED))} if reasons else counts

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from automation_retry.application import InvalidParameters
+from automation_retry.application import InvalidParameters, RetryState
 from automation_retry.domain import ExecutionNotFailed
 from automation_retry.entrypoints.http.wire.errors import (
     BodyTooLarge,
@@ -28,12 +28,6 @@ class InvalidParameter:
 @frozen
 class SizeLimit:
     limit_bytes: int
-
-
-@frozen
-class RetryState:
-    status: str
-    retry_count: int
 
 
 @frozen

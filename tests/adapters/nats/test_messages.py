@@ -94,6 +94,7 @@ async def test_an_event_is_a_cloud_event(url: str, broker: BrokerBundle) -> None
             "attempt": 2,
             "apiKeyId": None,
             "requestId": "req-1",
+            "reason": "SMTP is back",
         },
     }
 

@@ -21,6 +21,7 @@ OURS = [
     "0005_delivery_status",
     "0006_rows_as_they_are",
     "0007_failure_groups",
+    "0008_bulk_retry",
 ]
 
 # As AlgaPSA creates them: with foreign keys, and with columns that this service does not know.

@@ -59,7 +59,10 @@ async def recording(url: str, by_tenant: str) -> AsyncIterator[tuple[Container, 
 async def retried_together(
     container: Container, database: RecordingDatabase, tenants: frozenset[UUID]
 ) -> None:
-    """Authenticates, reads and retries for all tenants at once, several times each."""
+    """Authenticates, reads and retries for all tenants at once, several times each.
+
+    Some one by one, others in bulk.
+    """
     directory = container.storage().directory
     work = []
     for tenant in sorted(tenants):
@@ -85,6 +88,19 @@ async def retried_together(
         *[retry(key, one.execution_id) for key, executions in work for one in executions]
     )
     assert {principal.tenant for principal in principals} == tenants
+
+    more = {one: [a_failed_execution(tenant=one.tenant) for _ in range(4)] for one in principals}
+    for executions in more.values():
+        await container.storage().executions.add(executions)
+    answers = await asyncio.gather(
+        *[
+            container.bulk_retry()(
+                one, [execution.execution_id for execution in executions], idempotency_key="bulk"
+            )
+            for one, executions in more.items()
+        ]
+    )
+    assert {len(answer.retried) for answer in answers} == {4}
 
 
 async def test_statements_name_one_tenant(database_url: str) -> None:

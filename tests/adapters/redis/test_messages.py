@@ -76,6 +76,7 @@ async def test_an_event_is_one_of_algapsa(url: str, broker: BrokerBundle) -> Non
             "attempt": 2,
             "apiKeyId": None,
             "requestId": "req-1",
+            "reason": "SMTP is back",
         },
     }
 

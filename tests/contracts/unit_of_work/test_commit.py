@@ -35,7 +35,7 @@ async def test_missing_values_stay_missing(storage: StorageUnderTest, failed: Ex
     )
     await storage.executions.report(bare)
     caller = a_principal(tenant=failed.tenant, api_key_id=None)
-    write = a_retry_write(bare, by=caller, request_id=None)
+    write = a_retry_write(bare, by=caller, request_id=None, reason=None)
 
     assert await committed(storage, [write]) == frozenset()
     assert await stored(storage, failed) == Stored.after(write)

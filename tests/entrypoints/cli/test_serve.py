@@ -40,6 +40,7 @@ def test_a_new_database_is_ready_after_three_commands(empty_database_url: str) -
         "applied automation_retry_executions_rule",
         "applied automation_retry_executions_failed",
         "applied automation_retry_executions_group",
+        "applied 0008_bulk_retry",
         "applied procrastinate",
     ]
     assert again.stdout == "up to date\n"

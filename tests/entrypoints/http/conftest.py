@@ -12,6 +12,7 @@ from httpx import ASGITransport, AsyncClient
 from automation_retry.adapters.granted_permissions import GrantedPermissions
 from automation_retry.adapters.memory import MemoryStore, memory_storage
 from automation_retry.application import (
+    BulkRetry,
     CheckReadiness,
     DescribeCaller,
     GetExecution,
@@ -94,6 +95,9 @@ def new_api(storage: Storage, *, enforce: bool = False) -> Api:
         authenticator=storage.authenticator,
         authorizer=authorizer,
         retry_execution=RetryExecution(authorizer, storage.new_unit_of_work, _now, uuid4),
+        bulk_retry=BulkRetry(
+            authorizer, storage.new_unit_of_work, storage.kept_answers, _now, uuid4
+        ),
         get_execution=GetExecution(authorizer, storage.executions),
         list_executions=ListExecutions(authorizer, storage.queries),
         list_failed_attempts=ListFailedAttempts(authorizer, storage.executions),

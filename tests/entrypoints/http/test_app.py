@@ -124,6 +124,15 @@ async def test_a_blank_tenant_is_none(service: Service) -> None:
     assert answer.status_code == 200
 
 
+async def test_a_path_of_its_own_is_no_id(service: Service) -> None:
+    """405 for another method, not the 400 of a wrong id."""
+    answer = await service.client.get(
+        "/api/v1/automation/executions/bulk-retry", headers={"x-api-key": service.key}
+    )
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("key", [None, "wrong"])
 async def test_without_a_valid_key_the_body_does_not_matter(
     service: Service, key: str | None

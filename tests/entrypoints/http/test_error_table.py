@@ -14,6 +14,7 @@ from automation_retry.application import (
     InvalidIdempotencyKey,
     InvalidParameters,
     QueryTooBroad,
+    RequestInProgress,
     RetryConflict,
     RetryNotStored,
     StorageFailed,
@@ -80,6 +81,14 @@ ROWS = [
         "Idempotency-Key was used for another request",
         None,
         [],
+    ),
+    (
+        RequestInProgress("k"),
+        409,
+        "CONFLICT",
+        "The first request with this Idempotency-Key is still running",
+        None,
+        ["retry-after"],
     ),
     (
         PermissionDenied(AUTOMATION_EXECUTE),

@@ -142,6 +142,7 @@ def test_an_attempt_has_all_that_was_archived_in_order(
         "retried_by",
         "api_key_id",
         "request_id",
+        "reason",
         "started_at",
         "completed_at",
         "duration_ms",

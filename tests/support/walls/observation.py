@@ -24,6 +24,11 @@ class Seen:
     alone: Answer
     beside: Answer
 
+    @property
+    def unnamed(self) -> Answer:
+        """The answer beside neighbours, whatever the resource is that it was about."""
+        return self.beside.naming(self.call.target.values)
+
 
 @frozen(repr=False)
 class Race:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from automation_retry.application.idempotency import LIFETIME
 from automation_retry.entrypoints.container import Container
@@ -53,6 +53,13 @@ class Answer:
         )
         tokens = [value for name, value in response.headers if name.lower() == _TOKENS]
         return cls(response.status, headers, response.body, int(tokens[0]) if tokens else None)
+
+    def naming(self, values: Mapping[str, str]) -> "Answer":
+        """The same with `{name}` for these values, which it may repeat in lower case."""
+        body = self.body
+        for name, value in values.items():
+            body = body.replace(value.lower().encode(), f"{{{name}}}".encode())
+        return evolve(self, body=body)
 
     def holds(self, text: str) -> bool:
         parts = [self.body, *(value for _, value in self.headers)]
