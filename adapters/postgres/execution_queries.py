@@ -17,6 +17,7 @@ from automation_retry.application import (
     InvalidParameters,
     Position,
     Sorting,
+    StorageFailed,
     Timeline,
 )
 from automation_retry.application.cursors import A_CURSOR
@@ -71,7 +72,7 @@ class PostgresExecutionQueries(ExecutionQueries):
             )
         except ParameterRefused as error:
             if after is None:
-                raise
+                raise StorageFailed(error.reason) from None
             raise InvalidParameters({"cursor": A_CURSOR}) from error
         items = [row for row in rows if row["execution_id"] is not None]
         follows = rows[0]["found"] > window.limit

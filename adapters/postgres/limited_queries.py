@@ -11,14 +11,18 @@ from automation_retry.adapters.postgres.attempts import Attempts
 from automation_retry.adapters.postgres.database import Database, Parameters
 from automation_retry.adapters.postgres.errors import connection_lost, described
 from automation_retry.adapters.postgres.sql.session import LIMIT_QUERY
-from automation_retry.application import QueryTooBroad, StorageFailed, StorageUnavailable
+from automation_retry.application import QueryTooBroad, StorageUnavailable
 
 _CANCELS_WITHIN_S = 1.0
 """How long the server may take to cancel a query whose time is over."""
 
 
-class ParameterRefused(StorageFailed):
+class ParameterRefused(Exception):
     """PostgreSQL cannot read a parameter as a value of its column's type."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 @frozen

@@ -1,6 +1,6 @@
 """The rights that a retry and its delivery need, on our tables and on AlgaPSA's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from automation_retry.adapters.postgres.own_tables import FUNCTIONS_OF
@@ -60,7 +60,7 @@ _OWN: Final = {
     "automation_retry_migrations": ("SELECT",),
     "automation_failed_attempts": ("SELECT", "INSERT"),
     "automation_outbox": ("SELECT", "INSERT"),
-    "automation_idempotency_keys": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "automation_idempotency_keys": ("SELECT", "INSERT", "DELETE"),
 }
 
 
@@ -76,5 +76,13 @@ TO_RETRY: Final[Sequence[Right]] = tuple(_needed())
 TO_DELIVER: Final[Sequence[Right]] = tuple(
     Right("automation_outbox", privilege) for privilege in ("UPDATE", "DELETE")
 )
+# What came later: a role that lacks it still retries, so an upgrade stops nothing.
+BESIDES: Final[Mapping[str, Sequence[Right]]] = {
+    "A bulk retry with an idempotency key is refused": (
+        Right("automation_idempotency_keys", "UPDATE"),
+    ),
+    "Callers are not told who they are": (Right("users", "SELECT", ("username",)),),
+}
+"""Rights by what does not work without them."""
 TO_LIST_FAILURES: Final[Sequence[str]] = FUNCTIONS_OF["0007_failure_groups"]
 """Functions that may be called."""

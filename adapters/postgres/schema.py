@@ -22,7 +22,12 @@ from automation_retry.adapters.postgres.indexes import (
 )
 from automation_retry.adapters.postgres.migration_script import indexes_script, migrations_script
 from automation_retry.adapters.postgres.own_tables import incomplete
-from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_LIST_FAILURES, TO_RETRY
+from automation_retry.adapters.postgres.rights import (
+    BESIDES,
+    TO_DELIVER,
+    TO_LIST_FAILURES,
+    TO_RETRY,
+)
 from automation_retry.adapters.postgres.sql import schema as sql
 from automation_retry.adapters.rights import (
     hidden_schemas,
@@ -131,9 +136,15 @@ class PostgresSchema(Schema):
 
     async def warnings(self, *, delivers: bool) -> Sequence[str]:  # noqa: ARG002
         async with self.database.connection() as connection:
+            besides = [
+                f"{consequence}. {sentence}"
+                for consequence, rights in BESIDES.items()
+                for sentence in await missing_rights(connection, rights)
+            ]
             uncallable = await uncallable_functions(connection, TO_LIST_FAILURES)
             return [
                 *(await row_security(connection, (*TO_RETRY, *TO_DELIVER))).warnings,
+                *besides,
                 *(f"Failures cannot be listed. {sentence}" for sentence in uncallable),
                 *await index_warnings(connection),
             ]

@@ -108,5 +108,5 @@ async def test_migrations_that_were_applied_can_be_applied_again(database_url: s
     with psycopg.connect(database_url) as connection:
         archived = connection.execute("SELECT FROM automation_failed_attempts").rowcount
 
-    assert len(applied) == 7
+    assert len(applied) == 8
     assert (before, during, archived) == (200, 200, 2)

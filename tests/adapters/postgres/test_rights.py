@@ -1,18 +1,25 @@
 """A right that a role lacks is told before the first retry, with the statement that grants it."""
 
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from automation_retry.adapters.postgres.rights import TO_DELIVER, TO_LIST_FAILURES, TO_RETRY
+from automation_retry.adapters.postgres.rights import (
+    BESIDES,
+    TO_DELIVER,
+    TO_LIST_FAILURES,
+    TO_RETRY,
+)
 from automation_retry.adapters.procrastinate.retention import TO_REMOVE
 from tests.support.factories import a_failed_execution
 from tests.support.postgres_server import PostgresServer
 from tests.support.world import World, running_service
 
 PATIENCE_S = 30
+OLD_EVENTS = "Old events are not removed."
 READ = (
     "automation_retry_migrations",
     "automation_retry_procrastinate",
@@ -28,7 +35,7 @@ PROCRASTINATE = (
 
 def rights() -> Iterator[tuple[str, str]]:
     """Privileges, and what they are on: all that serving and relaying need."""
-    for right in (*TO_RETRY, *TO_DELIVER, *TO_REMOVE):
+    for right in (*TO_RETRY, *TO_DELIVER, *TO_REMOVE, *chain(*BESIDES.values())):
         columns = ", ".join(column for column in right.columns if column)
         yield f"{right.privilege} ({columns})" if columns else right.privilege, right.on
     yield from (("SELECT", table) for table in READ)
@@ -114,18 +121,24 @@ async def test_a_right_that_is_missing_is_named(
 
 
 @pytest.mark.parametrize(
-    ("privilege", "on"),
+    ("consequence", "right"),
     [
-        ("DELETE", "procrastinate_jobs"),
-        ("UPDATE (worker_id)", "procrastinate_jobs"),
-        ("SELECT (at)", "procrastinate_events"),
-        ("UPDATE (job_id)", "procrastinate_periodic_defers"),
+        (OLD_EVENTS, ("DELETE", "procrastinate_jobs")),
+        (OLD_EVENTS, ("UPDATE (worker_id)", "procrastinate_jobs")),
+        (OLD_EVENTS, ("SELECT (at)", "procrastinate_events")),
+        (OLD_EVENTS, ("UPDATE (job_id)", "procrastinate_periodic_defers")),
+        (
+            "A bulk retry with an idempotency key is refused.",
+            ("UPDATE", "automation_idempotency_keys"),
+        ),
+        ("Callers are not told who they are.", ("SELECT (username)", "users")),
     ],
 )
-async def test_a_right_to_remove_old_events_that_is_missing_is_a_warning(
-    world: World, database_url: str, role: str, privilege: str, on: str
+async def test_a_right_that_no_retry_needs_is_a_warning(
+    world: World, database_url: str, role: str, consequence: str, right: tuple[str, str]
 ) -> None:
     """Ready; the statement in the warning is all that is needed."""
+    privilege, on = right
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"REVOKE {privilege} ON {on} FROM {role}")
         answer = await world.client.get("/readyz")
@@ -135,7 +148,7 @@ async def test_a_right_to_remove_old_events_that_is_missing_is_a_warning(
     mended = await world.client.get("/readyz")
 
     assert answer.status_code == 200
-    assert warning.startswith("Old events are not removed. The role")
+    assert warning.startswith(f"{consequence} The role")
     assert statement == f"GRANT {privilege.partition(' ')[0]} ON {on} TO {role};"
     assert mended.json() == {"data": {"status": "ready"}}
 

@@ -36,11 +36,11 @@ def test_a_new_database_is_ready_after_three_commands(empty_database_url: str) -
         "applied 0005_delivery_status",
         "applied 0006_rows_as_they_are",
         "applied 0007_failure_groups",
+        "applied 0008_bulk_retry",
         "applied automation_retry_executions_started",
         "applied automation_retry_executions_rule",
         "applied automation_retry_executions_failed",
         "applied automation_retry_executions_group",
-        "applied 0008_bulk_retry",
         "applied procrastinate",
     ]
     assert again.stdout == "up to date\n"
