@@ -1,23 +1,26 @@
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Final, LiteralString
+from typing import Final
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import DictRow
+from psycopg.sql import SQL, Composed
 
 from automation_retry.adapters.postgres.database import Database, Parameters
 from automation_retry.adapters.postgres.limited_queries import LimitedQueries, ParameterRefused
 from automation_retry.adapters.postgres.listed_rows import failure_groups, listed_execution
 from automation_retry.adapters.postgres.sql.failure_groups import list_failure_groups
 from automation_retry.adapters.postgres.sql.lists import list_executions
-from automation_retry.adapters.postgres.sql.selection import parameters
+from automation_retry.adapters.postgres.sql.selection import FAILED, FAILED_AS_TEXT, parameters
 from automation_retry.application import (
     ExecutionFilter,
     InvalidParameters,
     Position,
     Sorting,
     StorageFailed,
+    StorageUnavailable,
     Timeline,
 )
 from automation_retry.application.cursors import A_CURSOR
@@ -43,6 +46,7 @@ class PostgresExecutionQueries(ExecutionQueries):
         """`limit` bounds each payload and each text, in bytes as stored."""
         self._queries = LimitedQueries(database, _WITHIN_S)
         self._limit = limit
+        self._failed = FAILED
         self._connections = asyncio.Semaphore(max(1, database.max_size // 3))
 
     async def executions(
@@ -54,10 +58,11 @@ class PostgresExecutionQueries(ExecutionQueries):
         fields: Collection[str],
     ) -> ListedExecutions:
         after = window.after
-        statement = list_executions(wanted, sorting, after, fields, counted=window.counted)
         try:
             rows = await self._fetch(
-                statement.as_string(),
+                lambda failed: list_executions(
+                    wanted, sorting, after, fields, failed, counted=window.counted
+                ),
                 {
                     **parameters(wanted),
                     "tenant": tenant,
@@ -88,7 +93,7 @@ class PostgresExecutionQueries(ExecutionQueries):
         self, tenant: UUID, wanted: ExecutionFilter, timeline: Timeline, limit: int
     ) -> FailureGroups:
         rows = await self._fetch(
-            list_failure_groups(wanted).as_string(),
+            lambda failed: list_failure_groups(wanted, failed),
             {
                 **parameters(wanted),
                 "tenant": tenant,
@@ -99,6 +104,16 @@ class PostgresExecutionQueries(ExecutionQueries):
         )
         return failure_groups(rows, timeline)
 
-    async def _fetch(self, statement: LiteralString, given: Parameters) -> list[DictRow]:
+    async def _fetch(
+        self, statement: Callable[[SQL], Composed], given: Parameters
+    ) -> list[DictRow]:
+        """The rows of the statement with the condition that finds failed executions."""
         async with self._connections:
-            return await self._queries.fetch(statement, given)
+            try:
+                return await self._queries.fetch(statement(self._failed).as_string(), given)
+            except StorageUnavailable as unavailable:
+                if not isinstance(unavailable.__cause__, psycopg.errors.UndefinedFunction):
+                    raise
+                rows = await self._queries.fetch(statement(FAILED_AS_TEXT).as_string(), given)
+            self._failed = FAILED_AS_TEXT
+            return rows

@@ -95,7 +95,7 @@ _OF_RULE: Final = SQL("WHERE w.automation_rule_id = %(automation_rule_id)s")
 _AND_CONTAINS: Final = SQL("\n          AND {}").format(selection.CONTAINS)
 
 
-def list_failure_groups(wanted: ExecutionFilter) -> Composed:
+def list_failure_groups(wanted: ExecutionFilter, failed: SQL) -> Composed:
     """The statement; its parameters are those of `selection` and those named here.
 
     `tenant`, `limit`, and of the timeline `starts_at` and `bucket_s` (seconds, since 1970).
@@ -103,7 +103,7 @@ def list_failure_groups(wanted: ExecutionFilter) -> Composed:
     return _GROUPS.format(
         group=selection.GROUP,
         of_tenant=selection.OF_TENANT,
-        failed=selection.FAILED,
+        failed=failed,
         failed_at=selection.FAILED_AT,
         of_rule=SQL("") if wanted.automation_rule_id is None else _OF_RULE,
         and_contains=SQL("") if wanted.search is None else _AND_CONTAINS,

@@ -88,11 +88,12 @@ _TOTAL: Final = SQL("""(
     )""")
 
 
-def list_executions(
+def list_executions(  # noqa: PLR0913 - what a list consists of
     wanted: ExecutionFilter,
     sorting: Sorting,
     after: Position | None,
     fields: Collection[str],
+    failed: SQL,
     *,
     counted: bool,
 ) -> Composed:
@@ -101,7 +102,7 @@ def list_executions(
     `tenant`, `wanted` (rows), `offset`, `most` (the sum of both and one), `limit` and `budget`
     (bytes), and of a position `key` and `execution_id`.
     """
-    conditions = selection.conditions(wanted)
+    conditions = selection.conditions(wanted, failed)
     descending = sorting.descending
     direction = SQL("DESC") if descending else SQL("ASC")
     is_time = sorting.by is not SortField.DURATION_MS
