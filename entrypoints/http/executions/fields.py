@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from automation_retry.adapters.wire.json_schema import Component, Schema, property_of
+from automation_retry.application.ports import ListedExecution
 from automation_retry.domain import Execution, FailedAttempt
 from automation_retry.entrypoints.http.wire.paging import answer_with
 
@@ -102,6 +103,21 @@ EXECUTION: Final = Component(
     },
 )
 EXECUTION_ANSWER: Final = answer_with(EXECUTION)
+LISTED_EXECUTION: Final = Component(
+    "ListedExecution",
+    {
+        "type": "object",
+        "description": "What can be read of an execution: the fields that were asked for, null "
+        "where they have no value or are named in `truncated` or `unreadable`.",
+        "properties": {
+            **_properties(ListedExecution, EXECUTION_FIELDS),
+            "truncated": _TRUNCATED,
+            "unreadable": _UNREADABLE,
+            "_links": _LINKS,
+        },
+        "required": ["execution_id", "_links"],
+    },
+)
 FAILED_ATTEMPT: Final = Component(
     "FailedAttempt",
     {

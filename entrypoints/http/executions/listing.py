@@ -137,15 +137,16 @@ def list_answer(
         },
     }
     rows = [orjson.dumps(_row(item, shown, found, links)) for item in found.items]
-    left = MAX_BYTES - len(orjson.dumps({"data": [], **rest})) - len(rows)
+    commas = max(len(rows) - 1, 0)
+    left = MAX_BYTES - len(orjson.dumps({"data": [], **rest})) - commas
     if sum(map(len, rows)) > left:
         light = [orjson.dumps(_row(_light(item), shown, found, links)) for item in found.items]
-        rows = _fitting(rows, light, left)
+        rows = _fitting(rows, [min(pair, key=len) for pair in zip(rows, light, strict=True)], left)
     return orjson.dumps({"data": [orjson.Fragment(row) for row in rows], **rest})
 
 
 def _fitting(rows: Sequence[bytes], light: Sequence[bytes], left: int) -> list[bytes]:
-    """The first rows as they are, and the light ones of those that do not fit any more."""
+    """The first rows as they are, and the light ones, which are no longer, of all after them."""
     left -= sum(map(len, light))
     fitting = []
     for row, short in zip(rows, light, strict=True):

@@ -48,9 +48,9 @@ from automation_retry.entrypoints.http.executions.examples import (
     RETRY,
 )
 from automation_retry.entrypoints.http.executions.fields import (
-    EXECUTION,
     EXECUTION_ANSWER,
     FAILED_ATTEMPT,
+    LISTED_EXECUTION,
 )
 from automation_retry.entrypoints.http.executions.listing import ExecutionQuery, list_answer
 from automation_retry.entrypoints.http.executions.presenter import ExecutionPresenter
@@ -98,7 +98,7 @@ def execution_endpoints(api: Api) -> Sequence[Endpoint]:
             "and `truncated` names them.",
             success=Success(
                 meaning="A part of the list.",
-                schema=list_of(EXECUTION, meta=META),
+                schema=list_of(LISTED_EXECUTION, meta=META),
                 example=orjson.loads(list_answer(LISTED, LISTED_WANTED, ExecutionQuery(), links)),
             ),
             errors=[QueryTooBroad],

@@ -17,7 +17,7 @@ _RFC_3339: Final = re.compile(
     r"([.][0-9]+)?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _LARGEST: Final = 10**15
-_NUMBER: Final = re.compile(r"[0-9]{1,19}(?:[.][0-9]{1,19})?")
+_NUMBER: Final = re.compile(r"[0-9]{1,40}(?:[.][0-9]{1,40})?(?:[Ee][+-]?[0-9]{1,3})?")
 
 
 @frozen
@@ -104,7 +104,10 @@ class SomeOf:
 
 @frozen
 class Time:
-    """A time of RFC 3339, with seconds and a zone; in UTC."""
+    """A time of RFC 3339, with seconds and a zone; in UTC.
+
+    Parts of a microsecond are rounded up: no stored time lies between.
+    """
 
     schema: ClassVar[Schema] = {"type": "string", "format": "date-time"}
     expected: ClassVar = (
@@ -117,12 +120,17 @@ class Time:
         if not parts:
             raise ValueError
         day, minute, second, fraction, zone = parts.groups(default="")
-        leap = second == "60"  # the second after is the same time to whoever has no leap seconds
+        leap = second == "60"
         moment = datetime.fromisoformat(
             f"{day}T{minute}:{'59' if leap else second}{fraction[:7]}{zone.upper()}"
         )
         try:
-            return moment.astimezone(UTC) + timedelta(seconds=leap)
+            moment = moment.astimezone(UTC)
+            if leap and (moment.hour, moment.minute) != (23, 59):
+                raise ValueError
+            part = timedelta(microseconds=1) if fraction[7:].strip("0") else timedelta()
+            # A clock without leap seconds shows the next second during one.
+            return moment + timedelta(seconds=leap) + part
         except OverflowError as error:
             raise ValueError from error
 
@@ -140,7 +148,7 @@ class Boolean:
 
 @frozen
 class Number:
-    """A number from 0, in decimal digits."""
+    """A number from 0, with an exponent or without."""
 
     schema: ClassVar[Schema] = {"type": "number", "minimum": 0, "maximum": _LARGEST}
     expected: ClassVar = f"one number from 0 to {_LARGEST}"
