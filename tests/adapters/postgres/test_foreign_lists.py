@@ -32,7 +32,7 @@ ODD: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "unreadable"), ODD, ids=lambda one: ",".join(one))
+@pytest.mark.parametrize(("values", "unreadable"), ODD, ids=",".join)
 async def test_an_odd_row_is_listed_beside_the_others(
     rows: ForeignRows, values: dict[str, Any], unreadable: list[str]
 ) -> None:
@@ -51,7 +51,7 @@ async def test_an_odd_row_is_listed_beside_the_others(
             assert "unreadable" not in shown[str(plain)]
 
 
-@pytest.mark.parametrize(("values", "_"), ODD, ids=lambda one: ",".join(one))
+@pytest.mark.parametrize(("values", "_"), ODD, ids=",".join)
 async def test_an_odd_row_is_retryable_exactly_where_it_is_linked(
     rows: ForeignRows, values: dict[str, Any], _: list[str]
 ) -> None:
