@@ -64,7 +64,8 @@ class LimitedQueries:
     async def _fetch(self, statement: LiteralString, parameters: Parameters) -> list[DictRow]:
         async with self.database.connection() as connection, connection.transaction():
             connection.answer_within = self.seconds + _CANCELS_WITHIN_S
-            await connection.execute(LIMIT_QUERY, {"ms": f"{self.seconds * 1000:.0f}"})
+            ms = round(self.seconds * 1000)
+            await connection.execute(LIMIT_QUERY, {"ms": str(ms), "lock_ms": str(ms // 2)})
             cursor = connection.cursor(binary=True)
             try:
                 await cursor.execute(statement, parameters, prepare=False)

@@ -19,9 +19,11 @@ FROM (
 ) own
 """
 
-# Until the transaction ends. Compiling takes longer than most queries that it makes faster.
+# Until the transaction ends. A lock that is held too long is told from a query that takes too long.
+# Compiling takes longer than most queries that it makes faster.
 LIMIT_QUERY: Final = """
-SELECT set_config('statement_timeout', %(ms)s, true), set_config('jit', 'off', true)
+SELECT set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout', %(lock_ms)s, true),
+       set_config('jit', 'off', true)
 """
 
 # Until the transaction ends; those that this version of PostgreSQL knows.
