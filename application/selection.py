@@ -1,7 +1,7 @@
 """Which executions are meant, and in which order: the conditions of lists, groups and batches."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +9,12 @@ from uuid import UUID
 from attrs import field, frozen
 
 from automation_retry.application.errors import InvalidParameters
-from automation_retry.domain import ExecutionStatus, validators
+from automation_retry.domain import (
+    ExecutionStatus,
+    is_duration,
+    is_failure_group_id,
+    validators,
+)
 
 MAX_SEARCH: Final = 200
 """Characters."""
@@ -24,7 +29,8 @@ class ExecutionFilter:
     An execution failed at `coalesce(completed_at, started_at)`; one that has neither matches no
     `failed_from` and no `failed_to`, as one without a value matches no other bound of that value.
 
-    Raises InvalidParameters where no execution can match, or where a text cannot be stored.
+    Raises InvalidParameters where bounds exclude each other, and for values that none can have,
+    such as times outside the years 1 to 9999 in UTC.
     """
 
     statuses: frozenset[ExecutionStatus] | None = None
@@ -74,6 +80,15 @@ class ExecutionFilter:
                 if self.statuses
                 else "one status at least",
             )
+        if self.failure_group_id is not None and not is_failure_group_id(self.failure_group_id):
+            yield "failure_group_id", "fg_ and 16 hexadecimal digits in lower case"
+        for name in ("failed_from", "failed_to", "started_from", "started_to"):
+            if not _has_utc(getattr(self, name)):
+                yield name, "a time in the years 1 to 9999 in UTC"
+        for name in ("duration_min_ms", "duration_max_ms"):
+            duration = getattr(self, name)
+            if duration is not None and not is_duration(duration):
+                yield name, "a number of ms from 0"
         for name, least, most in (
             ("failed_to", self.failed_from, self.failed_to),
             ("started_to", self.started_from, self.started_to),
@@ -94,6 +109,14 @@ _LOWER: Final = {
 
 def _exceeds(least: Any, most: Any) -> bool:
     return least is not None and most is not None and least > most
+
+
+def _has_utc(moment: datetime | None) -> bool:
+    """Whether a `datetime` can hold it in UTC too."""
+    try:
+        return moment is None or moment.astimezone(UTC) is not None
+    except OverflowError:
+        return False
 
 
 def _is_searchable(text: str) -> bool:

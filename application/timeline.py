@@ -15,6 +15,9 @@ _SIZES: Final = (
     *(_HOUR * n for n in (1, 3, 6, 12)),
     *(_DAY * n for n in (1, 7, 30)),
 )
+_FIRST: Final = datetime(1, 2, 1, tzinfo=UTC)
+_LAST: Final = datetime(9999, 12, 1, tzinfo=UTC)
+"""Buckets that begin or end beyond these may lie outside the years that a `datetime` can hold."""
 
 
 @frozen(kw_only=True)
@@ -32,16 +35,20 @@ class Timeline:
         Its buckets have 1, 5, 15 or 30 minutes, 1, 3, 6 or 12 hours, or 1, 7 or 30 days.
 
         Raises:
-            InvalidParameters: it would have more than 120 buckets.
+            InvalidParameters: it would have more than 120 buckets, or begin or end where a
+                `datetime` cannot.
         """
+        if outside := {
+            name: f"from {_FIRST:%Y-%m-%d} to {_LAST:%Y-%m-%d}, so that the timeline has room"
+            for name, moment in (("failed_from", start), ("failed_to", end))
+            if not _FIRST <= moment <= _LAST
+        }:
+            raise InvalidParameters(outside)
         for bucket in _SIZES:
             first = (start - _EPOCH) // bucket
             last = -((_EPOCH - end) // bucket)
             if last - first <= MAX_BUCKETS:
-                try:
-                    starts_at = _EPOCH + first * bucket
-                except OverflowError:
-                    continue
+                starts_at = _EPOCH + first * bucket
                 return cls(starts_at=starts_at, bucket=bucket, buckets=max(last - first, 0))
         raise InvalidParameters(
             {"failed_from": f"at most {MAX_BUCKETS * 30 - 30} days before failed_to"}

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Protocol
 from uuid import uuid4
 
@@ -5,11 +7,12 @@ import pytest
 
 from automation_retry.adapters.granted_permissions import GrantedPermissions
 from automation_retry.adapters.memory import MemoryStore
-from automation_retry.application import RetryExecution
+from automation_retry.adapters.memory.execution_queries import MemoryExecutionQueries
+from automation_retry.application import ListExecutions, RetryExecution
 from automation_retry.application.ports import Clock, NewId, NewUnitOfWork
-from automation_retry.domain import Principal
+from automation_retry.domain import Execution, Principal
 from tests.application.left_behind import RETRIED_AT
-from tests.support.factories import a_principal
+from tests.support.factories import NOON, a_failed_execution, a_principal, an_execution
 from tests.support.memory import unit_of_work
 
 
@@ -56,3 +59,19 @@ def new_retry_execution(store: MemoryStore) -> NewRetryExecution:
 @pytest.fixture
 def retry_execution(new_retry_execution: NewRetryExecution) -> RetryExecution:
     return new_retry_execution()
+
+
+@pytest.fixture
+def list_executions(store: MemoryStore) -> ListExecutions:
+    return ListExecutions(GrantedPermissions(), MemoryExecutionQueries(store))
+
+
+@pytest.fixture
+def seven(store: MemoryStore, principal: Principal) -> Sequence[Execution]:
+    """The newest first; another tenant has some of its own."""
+    rows = [
+        a_failed_execution(tenant=principal.tenant, started_at=NOON - timedelta(minutes=number))
+        for number in range(7)
+    ]
+    store.add([*rows, an_execution(), an_execution()])
+    return rows
