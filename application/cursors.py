@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from automation_retry.application.errors import InvalidParameters
 
-_MAX_LENGTH: Final = 1000
 _TEXT: Final = re.compile(r"[A-Za-z0-9_-]+")
 A_CURSOR: Final = "pagination.nextCursor of an answer with the same filters, sort and order"
 
@@ -31,21 +30,24 @@ def position_in(cursor: str, listed: Sequence[str]) -> Sequence[str | None]:
         InvalidParameters: it is no cursor, or one of another list.
     """
     try:
-        digest, *position = _content(cursor)
-    except (TypeError, ValueError, RecursionError) as error:
+        content = _content(cursor)
+    except (ValueError, RecursionError) as error:
         raise InvalidParameters({"cursor": A_CURSOR}) from error
-    if digest != _digest(listed) or not all(isinstance(one, str | None) for one in position):
-        raise InvalidParameters({"cursor": A_CURSOR})
-    return position
+    match content:
+        case [digest, *position] if digest == _digest(listed) and all(map(_is_key, position)):
+            return position
+        case _:
+            raise InvalidParameters({"cursor": A_CURSOR})
 
 
-def _content(cursor: str) -> list[Any]:
-    if len(cursor) > _MAX_LENGTH or not _TEXT.fullmatch(cursor):
+def _content(cursor: str) -> Any:
+    if not _TEXT.fullmatch(cursor):
         raise ValueError
-    content = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    if not isinstance(content, list):
-        raise TypeError
-    return content
+    return json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+
+
+def _is_key(value: Any) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def _digest(listed: Sequence[str]) -> str:

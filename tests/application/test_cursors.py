@@ -104,8 +104,22 @@ def test_what_is_no_cursor_is_refused(change: Callable[[str], str]) -> None:
     assert refused(change(cursor_of(LISTED, POSITION)))
 
 
+def test_an_object_with_the_names_of_a_cursor_is_refused() -> None:
+    """It has the same texts, in the same order."""
+    made = dict.fromkeys(json.loads(decoded(cursor_of(LISTED, POSITION))))
+
+    assert refused(encoded(json.dumps(made).encode()))
+
+
 @pytest.mark.parametrize(
-    "content", [2000 * b"[", 400 * b"[", b"\xff\xfe", b"[]", b"{}", b"null", 500 * b"9"]
+    "content",
+    [
+        pytest.param(200_000 * b"[", id="deeply nested"),
+        pytest.param(400 * b"[", id="nested"),
+        pytest.param(5000 * b"9", id="a large number"),
+        pytest.param(b"\xff\xfe", id="not in UTF-8"),
+        *(b"[]", b"{}", b"null"),
+    ],
 )
 def test_what_holds_no_position_is_refused(content: bytes) -> None:
     """However deep, long or empty."""
