@@ -6,36 +6,30 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from automation_retry.adapters.postgres.failure_groups import group_id
-from automation_retry.adapters.postgres.rows import cleared_values, json_text
+from automation_retry.adapters.postgres.rows import (
+    cleared_values,
+    kept_values,
+    payload_values,
+    with_counters,
+)
 from automation_retry.application import Timeline
 from automation_retry.application.ports import FailureGroup, FailureGroups, ListedExecution
-from automation_retry.domain import MAX_RETRY_COUNT, ExecutionLog, is_count, status_of
 
 
 def listed_execution(row: DictRow) -> ListedExecution:
     """The execution in a row of `sql.lists`."""
-    values, unreadable = cleared_values(row)
-    retry_count = row["retry_count"] or 0
-    kept: dict[str, tuple[Any, bool]] = {
-        "automation_rule_id": (row["automation_rule_id"], row["automation_rule_id"] is not None),
-        "status": (row["status"] and status_of(row["status"]), row["status"] is not None),
-        "actions_total": (row["actions_total"], is_count(row["actions_total"])),
-        "retry_count": (retry_count, is_count(retry_count) and retry_count <= MAX_RETRY_COUNT),
+    kept, wrong = kept_values(row)
+    cleared, unreadable = cleared_values(row)
+    readable: dict[str, Any] = {
+        name: None if name in unreadable else value
+        for name, value in with_counters(cleared).items()
     }
-    for name in ("actions_successful", "actions_failed"):
-        if values[name] is None and name not in unreadable:
-            values[name] = 0
-    logs = row["logs"]
     return ListedExecution(
-        **values,
-        **{name: value for name, (value, readable) in kept.items() if readable},
-        tenant=row["tenant"],
-        execution_id=row["execution_id"],
-        trigger_data=json_text(row["trigger_data"]),
-        execution_context=json_text(row["execution_context"]),
-        logs=None if logs is None else ExecutionLog(logs),
+        **kept,
+        **readable,
+        **payload_values(row),
         truncated=frozenset(row["truncated"]),
-        unreadable=unreadable.union(name for name, (_, readable) in kept.items() if not readable),
+        unreadable=unreadable.union(wrong),
     )
 
 

@@ -1,6 +1,6 @@
 """Between rows and values: rows arrive typed by the driver, records leave as JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -93,42 +93,53 @@ def execution_from(row: Mapping[str, Any]) -> Execution:
     Raises:
         UnreadableExecution: a value that a retry keeps, or decides on, is out of range.
     """
-    retry_count = row["retry_count"] or 0
-    wrong = [
-        name
-        for name, right in (
-            ("automation_rule_id", row["automation_rule_id"] is not None),
-            ("status", row["status"] is not None),
-            ("actions_total", is_count(row["actions_total"])),
-            ("retry_count", is_count(retry_count) and retry_count <= MAX_RETRY_COUNT),
-        )
-        if not right
-    ]
+    kept, wrong = kept_values(row)
     if wrong:
         raise UnreadableExecution(row["execution_id"], wrong)
-    values, unreadable = cleared_values(row)
-    values["actions_successful"] = values["actions_successful"] or 0
-    values["actions_failed"] = values["actions_failed"] or 0
-    logs = row["logs"]
+    cleared, unreadable = cleared_values(row)
     return Execution(
-        **values,
-        tenant=row["tenant"],
-        execution_id=row["execution_id"],
-        automation_rule_id=row["automation_rule_id"],
-        status=status_of(row["status"]),
-        actions_total=row["actions_total"],
-        trigger_data=json_text(row["trigger_data"]),
-        execution_context=json_text(row["execution_context"]),
-        logs=None if logs is None else ExecutionLog(logs),
-        retry_count=retry_count,
+        **kept,
+        **with_counters(cleared),
+        **payload_values(row),
         truncated=frozenset(row.get("truncated") or ()),
         unreadable=unreadable,
         revision=row.get("revision"),
     )
 
 
-def json_text(text: str | None) -> Json | None:
-    return None if text is None else Json(text)
+def kept_values(row: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[str]]:
+    """The values that a retry keeps or decides on; None and named where they are out of range."""
+    retry_count = row["retry_count"] or 0
+    status, total = row["status"], row["actions_total"]
+    values = {
+        "tenant": row["tenant"],
+        "execution_id": row["execution_id"],
+        "automation_rule_id": row["automation_rule_id"],
+        "status": None if status is None else status_of(status),
+        "actions_total": total if is_count(total) else None,
+        "retry_count": retry_count
+        if is_count(retry_count) and retry_count <= MAX_RETRY_COUNT
+        else None,
+    }
+    return values, [name for name, value in values.items() if value is None]
+
+
+def with_counters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Cleared values as answers have them: counters that are missing count 0."""
+    return {
+        **values,
+        "actions_successful": values["actions_successful"] or 0,
+        "actions_failed": values["actions_failed"] or 0,
+    }
+
+
+def payload_values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The payloads in a row that has them as text."""
+    texts = {name: row[name] for name in PAYLOADS}
+    return {
+        name: None if text is None else ExecutionLog(text) if name == "logs" else Json(text)
+        for name, text in texts.items()
+    }
 
 
 _IDS = ("tenant", "execution_id", "automation_rule_id")

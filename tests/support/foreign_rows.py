@@ -35,6 +35,14 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
+def create_types(url: str) -> None:
+    """The types that columns of other programs have: enumerated, and domains over others."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TYPE execution_status AS ENUM ('running', 'failed', 'pending')")
+        connection.execute("CREATE DOMAIN state AS execution_status")
+        connection.execute("CREATE DOMAIN milliseconds AS numeric(12,3)")
+
+
 def create_table(url: str, **types: str) -> None:
     """Creates `automation_executions`, some columns with other types."""
     columns = SQL(", ").join(

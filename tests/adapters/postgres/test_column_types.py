@@ -14,11 +14,8 @@ from automation_retry.application import SchemaRefused
 from automation_retry.entrypoints.lifecycle import migrate_database, open_container
 from automation_retry.entrypoints.settings import read_settings
 from tests.support.command import run
-from tests.support.foreign_rows import ForeignRows, create_table, foreign_rows
+from tests.support.foreign_rows import ForeignRows, create_table, create_types, foreign_rows
 from tests.support.world import EXECUTIONS
-
-STATUS = "CREATE TYPE execution_status AS ENUM ('running', 'failed', 'pending')"
-POSITIVE = "CREATE DOMAIN milliseconds AS numeric(12,3)"
 
 TABLES = [
     pytest.param({}, id="as documented"),
@@ -47,10 +44,7 @@ async def test_the_answer_is_what_is_stored(
     empty_database_url: str, types: dict[str, str], settings: tuple[str, ...]
 ) -> None:
     """200, never 409; times without a zone are in UTC, and what is cleared is archived exactly."""
-    with psycopg.connect(empty_database_url, autocommit=True) as connection:
-        connection.execute(STATUS)
-        connection.execute(POSITIVE)
-        connection.execute("CREATE DOMAIN state AS execution_status")
+    create_types(empty_database_url)
     create_table(empty_database_url, **types)
     async with foreign_rows(empty_database_url, settings=settings) as rows:
         execution = _failed(rows, types)

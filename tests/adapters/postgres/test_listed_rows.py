@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
-from tests.adapters.postgres.test_column_types import POSITIVE, SETTINGS, STATUS, TABLES
-from tests.support.foreign_rows import ForeignRows, create_table, foreign_rows
+from tests.adapters.postgres.test_column_types import SETTINGS, TABLES
+from tests.support.foreign_rows import ForeignRows, create_table, create_types, foreign_rows
 from tests.support.world import EXECUTIONS
 
 GROUPS = "/api/v1/automation/failure-groups"
@@ -39,10 +38,7 @@ async def test_any_types_of_columns_are_listed(
     empty_database_url: str, types: dict[str, str], settings: tuple[str, ...]
 ) -> None:
     """Sorted, filtered and grouped alike; times without a zone are in UTC."""
-    with psycopg.connect(empty_database_url, autocommit=True) as connection:
-        connection.execute(STATUS)
-        connection.execute(POSITIVE)
-        connection.execute("CREATE DOMAIN state AS execution_status")
+    create_types(empty_database_url)
     create_table(empty_database_url, **types)
     async with foreign_rows(empty_database_url, settings=settings) as rows:
         rule = uuid4()
