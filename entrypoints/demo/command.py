@@ -159,6 +159,10 @@ See what became of it, and what was archived:
   curl {url} -H 'x-api-key: {self.tenant.operator_key}'
   curl {url}/attempts -H 'x-api-key: {self.tenant.operator_key}'
 
+Find out what failed yesterday, when a mail server was down:
+
+  curl {address}/api/v1/automation/failure-groups -H 'x-api-key: {self.tenant.operator_key}'
+
 Read the API, and try it, in a browser: {address}/docs
 
 Ctrl-C ends it.

@@ -105,17 +105,21 @@ async def test_a_second_start_keeps_keys_and_data() -> None:
     assert modes["tenant.json"] == 0o600
 
 
-async def test_the_viewer_may_not_retry() -> None:
-    """The second key reads, and is told 403 on a retry."""
+async def test_the_viewer_sees_what_failed_and_may_not_retry() -> None:
+    """The second key reads the outage of the demo, and is told 403 on a retry."""
     with private_folder() as folder:
         demo_command = [COMMAND, "demo", "--port", "0", "--data", str(folder / "demo")]
         with running(demo_command) as demo:
             viewers_key = (await asyncio.to_thread(demo.until, "viewer's key")).split()[2]
             retry = Curl.parse(await asyncio.to_thread(demo.until, "curl -X POST"))
             answer = await Curl("POST", retry.url, {"x-api-key": viewers_key}).run()
+            failures = Curl.parse(await asyncio.to_thread(demo.until, "failure-groups"))
+            shown = await Curl("GET", failures.url, {"x-api-key": viewers_key}).run()
             await asyncio.to_thread(demo.end, signal.SIGINT)
 
     assert answer.status_code == 403
+    assert shown.json()["summary"]["executions"] > 400
+    assert shown.json()["data"][0]["count"] > 100
 
 
 def test_the_demo_has_executions_in_all_states() -> None:
