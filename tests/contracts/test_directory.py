@@ -47,6 +47,17 @@ async def test_a_user_is_made_with_its_permissions(storage: StorageUnderTest, te
     assert await permissions_of(storage, user) == READ_ONLY
 
 
+async def test_the_name_of_a_user_is_told(storage: StorageUnderTest, tenant: UUID) -> None:
+    """Also of one that is inactive; None for another user and for another tenant."""
+    user = await ensured(storage, tenant)
+    await ensured(storage, tenant, username="grace")
+    await storage.directory.set_user_active(user, active=False)
+
+    assert await storage.directory.username(tenant, user.user_id) == "ada"
+    assert await storage.directory.username(tenant, uuid4()) is None
+    assert await storage.directory.username(uuid4(), user.user_id) is None
+
+
 async def test_a_user_is_made_once(storage: StorageUnderTest, tenant: UUID) -> None:
     """Asking again for what exists gives what exists."""
     user = await ensured(storage, tenant)

@@ -169,6 +169,7 @@ async def test_the_answer_says_how_the_filters_were_understood(world: World) -> 
     query = (
         f"failure_group_id={GROUP}&failed_from=2026-11-20T01:00:00%2B02:00&search=smtp"
         f"&automation_rule_id={str(RULE).upper()}&sort=created_at&order=asc"
+        "&duration_min_ms=0&duration_max_ms=2.5&has_errors=false"
     )
 
     answer = await listed(world, await world.key(), query)
@@ -178,6 +179,9 @@ async def test_the_answer_says_how_the_filters_were_understood(world: World) -> 
         "automation_rule_id": str(RULE),
         "failure_group_id": GROUP,
         "failed_from": "2026-11-19T23:00:00.000000Z",
+        "duration_min_ms": 0,
+        "duration_max_ms": 2.5,
+        "has_errors": False,
         "search": "smtp",
         "sort": "started_at",
         "order": "asc",

@@ -139,10 +139,20 @@ async def test_the_timeline_ends_where_spans_end(world: World) -> None:
     assert answer["summary"] == {"groups": 0, "executions": 0, "other_executions": 0}
 
 
-@pytest.mark.parametrize("more", ["", "&search=smtp", f"&automation_rule_id={MAIL}"])
-async def test_a_groups_link_lists_its_executions(outage: Outage, more: str) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        DAY,
+        f"{DAY}&search=smtp",
+        f"{DAY}&search=99",
+        f"{DAY}&automation_rule_id={MAIL}",
+        "failed_from=2026-11-23T12:30:00Z&failed_to=2026-11-24T00:00:00Z",
+        "failed_from=2026-11-23T00:00:00Z&failed_to=2026-11-23T13:30:00Z",
+    ],
+)
+async def test_a_groups_link_lists_its_executions(outage: Outage, query: str) -> None:
     """With the same filters, so that the total is the count."""
-    answer = await grouped(outage.world, outage.key, DAY + more)
+    answer = await grouped(outage.world, outage.key, query)
 
     assert answer["data"]
     for group in answer["data"]:

@@ -91,6 +91,18 @@ def test_no_answer_tells_a_value_of_another_tenant(walls: Observation) -> None:
     assert any(seen.beside.holds(ACTING.mark) for seen in walls.all)
 
 
+def test_filters_find_what_the_caller_has(walls: Observation) -> None:
+    """Each by itself, so that a filter that forgets the tenant would find more."""
+    found = {
+        (seen.call.row.path, seen.call.query): b'"data":[]' not in seen.beside.body
+        for seen in walls.reads
+        if seen.call.target.whose is Whose.NONE and seen.beside.status == 200
+    }
+
+    assert len(found) > len({path for path, _ in found})
+    assert [place for place, something in found.items() if not something] == []
+
+
 @pytest.mark.parametrize("neighbour", NEIGHBOURS, ids=[one.name for one in NEIGHBOURS])
 def test_requests_of_one_tenant_change_nothing_of_another(
     walls: Observation, neighbour: Tenant

@@ -1,9 +1,10 @@
 """What the tests of the walls between tenants make of a new row of the route table."""
 
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,9 +21,9 @@ from automation_retry.entrypoints.http.endpoint import (
 from automation_retry.entrypoints.http.wire.error_table import EXAMPLE_ID
 from automation_retry.entrypoints.http.wire.parameters import Parameters
 from automation_retry.entrypoints.http.wire.values import Whole
-from tests.support.walls.calls import SHARED, Matrix, keyed_group_of
+from tests.support.walls.calls import Matrix, keyed_group_of
 from tests.support.walls.executions import STATES
-from tests.support.walls.resources import foreign_id, own_id
+from tests.support.walls.resources import FILTERS, SHARED, foreign_id, own_id
 from tests.support.walls.tenants import OPERATOR, ROLES
 
 
@@ -55,6 +56,12 @@ class OfExecution(Parameters):
 @frozen
 class Limited(Parameters):
     limit: Annotated[int, Whole(1, 9), "How many."] | None = None
+    search: Annotated[str, Text(), "A text."] | None = None
+
+
+@frozen
+class Dated(Limited):
+    year: Annotated[int, Whole(2001, 2099), "Which."] = field(kw_only=True)
 
 
 async def nothing(_: Call) -> Response:
@@ -120,10 +127,21 @@ def test_ids_in_a_query_are_those_of_resources() -> None:
     assert f"/new?execution_id={foreign_id('execution_id', 'failed')}" in asked
 
 
-def test_a_query_is_asked_without_parameters_and_with_all() -> None:
+def test_a_query_is_asked_without_parameters_and_with_each() -> None:
+    """Alone: others may contradict it. Texts are those that executions of all tenants have."""
     asked = {call.request.target for call in Matrix([row("/new", query=Limited)]).reads()}
 
-    assert asked == {"/new", "/new?limit=1"}
+    assert asked == {"/new", "/new?limit=1", f"/new?{urlencode({'search': FILTERS['search']})}"}
+
+
+def test_what_is_required_is_always_asked() -> None:
+    """Alone, and beside each other parameter."""
+    asked = {call.request.target for call in Matrix([row("/new", query=Dated)]).reads()}
+
+    assert {one for one in asked if "search" not in one} == {
+        "/new?year=2001",
+        "/new?year=2001&limit=1",
+    }
 
 
 def test_a_new_public_route_is_asked_with_a_key_and_without() -> None:

@@ -88,6 +88,28 @@ def test_an_answer_of_exactly_8_mib_is_whole() -> None:
     assert (lost["trigger_data"], lost["truncated"]) == (None, ["trigger_data"])
 
 
+def test_rows_are_whole_while_what_is_left_of_the_others_fits() -> None:
+    """To the last byte: what a row without its payload needs is counted once."""
+    light = attrs.evolve(of_size(9), trigger_data=None, truncated=frozenset({"trigger_data"}))
+    around = len(body(the_list([of_size(1000), light]))) - 1000
+
+    answers = [
+        body(the_list([of_size(MAX_BYTES - around + more), of_size(MAX_BYTES)])) for more in (0, 1)
+    ]
+
+    lost = [["truncated" in one for one in orjson.loads(answer)["data"]] for answer in answers]
+    assert [len(answers[0]), *lost] == [MAX_BYTES, [False, True], [True, True]]
+
+
+def test_what_the_storage_left_out_is_named_as_well() -> None:
+    """Beside what the answer has no room for."""
+    logs_left_out = of_size(MAX_BYTES, truncated=frozenset({"logs"}))
+
+    [shown] = rows(the_list([logs_left_out]))
+
+    assert shown["truncated"] == ["logs", "trigger_data"]
+
+
 def test_every_payload_and_text_of_later_rows_is_left_out() -> None:
     """Even small ones: the rows before are whole, those after have none."""
     items = [a_listed_one(), of_size(MAX_BYTES), a_listed_one()]

@@ -8,7 +8,14 @@ from attrs import evolve, frozen
 from automation_retry.entrypoints.http.endpoint import Endpoint
 from tests.support.walls.examples import body_example, filled, queries
 from tests.support.walls.keep_alive import Request
-from tests.support.walls.resources import EXAMPLE_IDS, Target, other_targets, own_targets
+from tests.support.walls.resources import (
+    EXAMPLE_IDS,
+    FILTERS,
+    SHARED,
+    Target,
+    other_targets,
+    own_targets,
+)
 from tests.support.walls.tenants import (
     ACTING,
     NO_KEY,
@@ -20,8 +27,6 @@ from tests.support.walls.tenants import (
     Tenant,
 )
 
-SHARED = "shared"
-"""The resources that no request changes."""
 _SAFE = ("GET", "HEAD")
 _RACES = 4
 
@@ -164,7 +169,7 @@ class Matrix:
         for row in self.safe:
             for group in self.changed_groups():
                 for target in own_targets(row, group):
-                    query = next(queries(row, EXAMPLE_IDS))
+                    query = next(queries(row, EXAMPLE_IDS, FILTERS))
                     yield Call(row=row, role=OPERATOR, target=target, query=query)
 
     def raced(self) -> Iterator[Call]:
@@ -173,7 +178,7 @@ class Matrix:
         What is large shares statements only with what is large.
         """
         for row in self.protected:
-            query = next(queries(row, EXAMPLE_IDS))
+            query = next(queries(row, EXAMPLE_IDS, FILTERS))
             groups = raced_groups_of(row)
             for targets in zip(*(own_targets(row, group) for group in groups), strict=True):
                 for group, target in zip(groups, targets, strict=True):
@@ -183,7 +188,7 @@ class Matrix:
 
 def _calls(row: Endpoint, role: Role, group: str) -> Iterator[Call]:
     """With each query; once for each resource where requests change them."""
-    for query in islice(queries(row, EXAMPLE_IDS), None if row.method in _SAFE else 1):
+    for query in islice(queries(row, EXAMPLE_IDS, FILTERS), None if row.method in _SAFE else 1):
         for targets in (own_targets, other_targets):
             for target in targets(row, group):
                 yield Call(row=row, role=role, target=target, query=query)

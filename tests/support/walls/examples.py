@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 from urllib.parse import urlencode
 
 from automation_retry.adapters.wire.json_schema import Schema, component_of
@@ -12,10 +11,13 @@ from automation_retry.entrypoints.http.endpoint import Endpoint, ProtectedEndpoi
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def queries(row: Endpoint, example_ids: Mapping[str, str]) -> Iterator[str]:
-    """The empty one, if no parameter is required, and one with all parameters.
+def queries(
+    row: Endpoint, example_ids: Mapping[str, str], filters: Mapping[str, str]
+) -> Iterator[str]:
+    """One with the required parameters only, and one more for each that is optional.
 
-    Ids of resources are written as `{name}`, as in the example of a body.
+    Ids of resources are written as `{name}`, as in the example of a body. `filters` are values of
+    parameters by their names.
 
     Raises:
         LookupError: the schema of a parameter has no value to take, or an unknown id.
@@ -24,20 +26,28 @@ def queries(row: Endpoint, example_ids: Mapping[str, str]) -> Iterator[str]:
         yield ""
         return
     schema = component_of(row.query).schema
-    if not schema.get("required"):
-        yield ""
-    parameters = schema["properties"].items()
-    values = {name: str(_value(row, name, one)) for name, one in parameters}
-    yield _UUID.sub(lambda found: f"{{{_name(row, found[0], example_ids)}}}", urlencode(values))
+
+    def parameter(name: str) -> str:
+        if name in filters:
+            return urlencode({name: filters[name]})
+        value = urlencode({name: _value(row, name, schema["properties"][name])})
+        return _UUID.sub(lambda found: f"{{{_name(row, found[0], example_ids)}}}", value)
+
+    required = [parameter(name) for name in schema.get("required", ())]
+    yield "&".join(required)
+    for name in schema["properties"]:
+        if name not in schema.get("required", ()):
+            yield "&".join([*required, parameter(name)])
 
 
-def _value(row: Endpoint, name: str, schema: Schema) -> Any:
+def _value(row: Endpoint, name: str, schema: Schema) -> str:
     for values in (schema.get("examples"), schema.get("enum"), [schema.get("minimum")]):
         if values and values[0] is not None:
-            return values[0]
+            return str(values[0])
     raise LookupError(
         f"{row.method} {row.path}: the walls between tenants are not tested for the query parameter"
-        f" {name}; give its schema a minimum, an enum or examples"
+        f" {name}; give its schema a minimum, an enum or examples, or add it to FILTERS in"
+        " tests/support/walls/resources.py"
     )
 
 

@@ -143,6 +143,11 @@ class _History:
         )
 
 
+def rule_of(execution_id: UUID) -> UUID:
+    """The same for all tenants."""
+    return shared_id(f"rule of {execution_id}")
+
+
 def _execution(tenant: Tenant, execution_id: UUID, state: State) -> Execution:
     """One whose status is unknown to the service has a status of its tenant's own."""
     mark = f"{tenant.mark} {state.text}"
@@ -163,7 +168,7 @@ def _execution(tenant: Tenant, execution_id: UUID, state: State) -> Execution:
     return an_execution(
         tenant=tenant.id,
         execution_id=execution_id,
-        automation_rule_id=shared_id(f"rule of {execution_id}"),
+        automation_rule_id=rule_of(execution_id),
         **values | {**state.changes},
     )
 

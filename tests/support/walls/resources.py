@@ -7,13 +7,16 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from automation_retry.domain import failure_group_id
 from automation_retry.entrypoints.http.endpoint import Endpoint
 from tests.support.walls.examples import body_example, names_in, queries
-from tests.support.walls.executions import Answered, Executions
-from tests.support.walls.tenants import Tenant, shared_id
+from tests.support.walls.executions import Answered, Executions, rule_of
+from tests.support.walls.tenants import ACTING, Tenant, shared_id
 from tests.support.world import World
 
 NIL = UUID(int=0)
+SHARED = "shared"
+"""The resources that no request changes."""
 
 
 class Kind(Protocol):
@@ -77,7 +80,7 @@ def parameters(row: Endpoint) -> Sequence[str]:
                 " in tests/support/walls/resources.py"
             )
     in_body = names_in(body_example(row, EXAMPLE_IDS) or "")
-    in_query = [name for query in queries(row, EXAMPLE_IDS) for name in names_in(query)]
+    in_query = [name for query in queries(row, EXAMPLE_IDS, FILTERS) for name in names_in(query)]
     return list(dict.fromkeys([*in_path, *in_query, *in_body]))
 
 
@@ -89,6 +92,26 @@ def own_id(name: str, group: str, state: str) -> UUID:
 def foreign_id(name: str, state: str) -> UUID:
     """The id of a resource that only the neighbours have."""
     return shared_id(f"foreign {name} {state}")
+
+
+# In each tenant other executions match: they have the same rules and failure groups, and texts with
+# marks that differ. A cursor of another tenant is refused, see test_list_refusals.py.
+_RULE = rule_of(own_id("execution_id", SHARED, "failed"))
+FILTERS: Mapping[str, str] = {
+    "status": "failed,completed",
+    "automation_rule_id": str(_RULE),
+    "failure_group_id": failure_group_id(_RULE, f"message of {ACTING.mark}"),
+    "failed_from": "2026-11-23T00:00:00Z",
+    "failed_to": "2026-11-24T00:00:00Z",
+    "started_from": "2026-11-23T00:00:00Z",
+    "started_to": "2026-11-24T00:00:00Z",
+    "duration_max_ms": "10000",
+    "has_errors": "true",
+    "search": "MESSAGE of",
+    "fields": "status,error_message",
+    "cursor": "no-cursor",
+}
+"""Values of parameters whose schemas have none."""
 
 
 def own_targets(row: Endpoint, group: str) -> Iterator[Target]:

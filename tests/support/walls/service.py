@@ -1,5 +1,6 @@
 """A service whose answers are looked at to the last byte, and the tenants in it."""
 
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,10 +14,17 @@ from automation_retry.entrypoints.http.app import route_table
 from automation_retry.entrypoints.server import listening_socket
 from automation_retry.entrypoints.settings import read_settings
 from tests.support.factories import NOON
-from tests.support.walls.calls import SHARED, Call, Matrix, key_of, keyed_group_of, raced_groups_of
+from tests.support.walls.calls import Call, Matrix, key_of, keyed_group_of, raced_groups_of
 from tests.support.walls.executions import PAYLOAD_LIMIT, Answered
 from tests.support.walls.keep_alive import Response, send_all
-from tests.support.walls.resources import NIL, RESOURCES, foreign_id, own_id, own_targets
+from tests.support.walls.resources import (
+    NIL,
+    RESOURCES,
+    SHARED,
+    foreign_id,
+    own_id,
+    own_targets,
+)
 from tests.support.walls.tenants import (
     ACTING,
     LOWER,
@@ -30,6 +38,7 @@ from tests.support.world import World, serving
 
 _CONNECTIONS = 16
 _TOKENS = b"x-ratelimit-remaining"
+_REMAINING = re.compile(rb'(?<="remaining":)[0-9]+')
 _NOW = NOON + timedelta(hours=2)
 _UNPREDICTABLE = (b"date", _TOKENS)
 """Headers with another value for any two requests, whoever else there is."""
@@ -47,12 +56,13 @@ class Answer:
 
     @classmethod
     def of(cls, response: Response) -> "Answer":
+        body = _REMAINING.sub(b"", response.body)
         headers = tuple(
             (name, b"" if name.lower() in _UNPREDICTABLE else value)
             for name, value in response.headers
         )
         tokens = [value for name, value in response.headers if name.lower() == _TOKENS]
-        return cls(response.status, headers, response.body, int(tokens[0]) if tokens else None)
+        return cls(response.status, headers, body, int(tokens[0]) if tokens else None)
 
     def naming(self, values: Mapping[str, str]) -> "Answer":
         """The same with `{name}` for these values, which it may repeat in lower case."""
