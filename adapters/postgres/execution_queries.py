@@ -9,11 +9,13 @@ from psycopg.rows import DictRow
 from psycopg.sql import SQL, Composed
 
 from automation_retry.adapters.postgres.database import Database, Parameters
+from automation_retry.adapters.postgres.indexes import index_states
 from automation_retry.adapters.postgres.limited_queries import LimitedQueries, ParameterRefused
 from automation_retry.adapters.postgres.listed_rows import failure_groups, listed_execution
 from automation_retry.adapters.postgres.sql.failure_groups import list_failure_groups
+from automation_retry.adapters.postgres.sql.indexes import IS_FAILED
 from automation_retry.adapters.postgres.sql.lists import list_executions
-from automation_retry.adapters.postgres.sql.selection import FAILED, FAILED_AS_TEXT, parameters
+from automation_retry.adapters.postgres.sql.selection import parameters
 from automation_retry.application import (
     ExecutionFilter,
     InvalidParameters,
@@ -44,9 +46,10 @@ class PostgresExecutionQueries(ExecutionQueries):
 
     def __init__(self, database: Database, *, limit: int) -> None:
         """`limit` bounds each payload and each text, in bytes as stored."""
+        self._database = database
         self._queries = LimitedQueries(database, _WITHIN_S)
         self._limit = limit
-        self._failed = FAILED
+        self._is_failed: SQL | Composed = IS_FAILED
         self._connections = asyncio.Semaphore(max(1, database.max_size // 3))
 
     async def executions(
@@ -105,15 +108,23 @@ class PostgresExecutionQueries(ExecutionQueries):
         return failure_groups(rows, timeline)
 
     async def _fetch(
-        self, statement: Callable[[SQL], Composed], given: Parameters
+        self, statement: Callable[[SQL | Composed], Composed], given: Parameters
     ) -> list[DictRow]:
         """The rows of the statement with the condition that finds failed executions."""
         async with self._connections:
             try:
-                return await self._queries.fetch(statement(self._failed).as_string(), given)
+                return await self._queries.fetch(statement(self._is_failed).as_string(), given)
             except StorageUnavailable as unavailable:
                 if not isinstance(unavailable.__cause__, psycopg.errors.UndefinedFunction):
                     raise
-                rows = await self._queries.fetch(statement(FAILED_AS_TEXT).as_string(), given)
-            self._failed = FAILED_AS_TEXT
-            return rows
+                if not await self._learn_condition():
+                    raise
+            return await self._queries.fetch(statement(self._is_failed).as_string(), given)
+
+    async def _learn_condition(self) -> bool:
+        """Whether the type of `status` needs another condition than the one that was used."""
+        before = self._is_failed
+        async with self._database.connection() as connection:
+            for state in await index_states(connection):
+                self._is_failed = state.is_failed
+        return self._is_failed != before

@@ -8,7 +8,8 @@ from automation_retry.adapters.postgres.sql import selection
 from automation_retry.application import ExecutionFilter
 
 # `walk` finds each group by one index lookup, and `cell` counts its rows along the same index, so
-# that no message is folded again: OFFSET keeps the planner from a join that folds all.
+# that no message is folded again: OFFSET keeps the planner from a join that folds all. Each row is
+# read for its count; those of a group at a time, which takes little memory.
 # Only what is shown is folded, for its pattern. There is always one row at least, for the numbers
 # about all groups; without a group if there is none.
 _GROUPS: Final = SQL("""
@@ -29,24 +30,28 @@ WITH RECURSIVE walk AS (
         LIMIT 1
     ) next
 ), cell AS MATERIALIZED (
-    SELECT w.failure_group, w.automation_rule_id, f.bucket, count(*) AS number,
-           min(f.failed_at) AS first_failed_at, max(f.failed_at) AS last_failed_at,
-           count(*) FILTER (WHERE f.before_first_action) AS before_first_action
+    SELECT w.failure_group, w.automation_rule_id, c.bucket, c.number, c.first_failed_at,
+           c.last_failed_at, c.before_first_action
     FROM walk w
     CROSS JOIN LATERAL (
-        SELECT {failed_at} AS failed_at,
-               coalesce(e.actions_successful, 0) = 0 AS before_first_action,
-               floor(
-                   (extract(epoch FROM {failed_at})::double precision - %(starts_at)s)
-                   / %(bucket_s)s
-               )::integer AS bucket
-        FROM automation_executions e
-        WHERE {of_tenant} AND {failed} AND {group} = w.failure_group
-          AND {failed_at} >= %(failed_from)s AND {failed_at} < %(failed_to)s{and_contains}
-        OFFSET 0
-    ) f
+        SELECT f.bucket, count(*) AS number, min(f.failed_at) AS first_failed_at,
+               max(f.failed_at) AS last_failed_at,
+               count(*) FILTER (WHERE f.before_first_action) AS before_first_action
+        FROM (
+            SELECT {failed_at} AS failed_at,
+                   coalesce(e.actions_successful, 0) = 0 AS before_first_action,
+                   floor(
+                       (extract(epoch FROM {failed_at})::double precision - %(starts_at)s)
+                       / %(bucket_s)s
+                   )::integer AS bucket
+            FROM automation_executions e
+            WHERE {of_tenant} AND {failed} AND {group} = w.failure_group
+              AND {failed_at} >= %(failed_from)s AND {failed_at} < %(failed_to)s{and_contains}
+            OFFSET 0
+        ) f
+        GROUP BY f.bucket
+    ) c
     {of_rule}
-    GROUP BY w.failure_group, w.automation_rule_id, f.bucket
 ), grouped AS MATERIALIZED (
     SELECT c.failure_group, c.automation_rule_id, sum(c.number)::bigint AS number,
            min(c.first_failed_at) AS first_failed_at, max(c.last_failed_at) AS last_failed_at,
@@ -95,7 +100,7 @@ _OF_RULE: Final = SQL("WHERE w.automation_rule_id = %(automation_rule_id)s")
 _AND_CONTAINS: Final = SQL("\n          AND {}").format(selection.CONTAINS)
 
 
-def list_failure_groups(wanted: ExecutionFilter, failed: SQL) -> Composed:
+def list_failure_groups(wanted: ExecutionFilter, failed: SQL | Composed) -> Composed:
     """The statement; its parameters are those of `selection` and those named here.
 
     `tenant`, `limit`, and of the timeline `starts_at` and `bucket_s` (seconds, since 1970).

@@ -1,6 +1,7 @@
 """Sorted lists of executions, a part at a time."""
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from psycopg.sql import SQL, Composed
@@ -33,9 +34,16 @@ _PART: Final = SQL("""
        AND {value} {is_null}{after}
      ORDER BY {value} {direction}, e.execution_id {direction}
      LIMIT %(most)s)""")
-_AFTER: Final = SQL(
-    "\n       AND ({value}, e.execution_id) {beyond} (%(key)s, %(execution_id)s::uuid)"
-)
+# Both parts in one pass over all rows that match, for values without an index.
+_WHOLE: Final = SQL("""
+    (SELECT e.execution_id, {value} AS value, ({value} IS NULL)::integer AS part
+     FROM automation_executions e
+     WHERE {conditions}{after}
+     ORDER BY {value} {direction} NULLS LAST, e.execution_id {direction}
+     LIMIT %(most)s)""")
+_BEYOND: Final = SQL("({value}, e.execution_id) {beyond} (%(key)s, %(execution_id)s::uuid)")
+_AFTER: Final = SQL("\n       AND {}")
+_AFTER_OR_NULL: Final = SQL("\n       AND ({beyond} OR {value} IS NULL)")
 _AFTER_AMONG_NULLS: Final = SQL("\n       AND e.execution_id {beyond} %(execution_id)s::uuid")
 
 # The ids of the wanted rows come first, in `chosen`, one more than are shown; then the rows by
@@ -70,7 +78,7 @@ SELECT t.total, t.found, s.key, e.tenant, e.execution_id, e.automation_rule_id,
        e.actions_successful, e.actions_failed, e.failed_action_index, e.retry_count,
        {values}, array_remove(ARRAY[{truncated}]::text[], NULL) AS truncated
 FROM (
-    SELECT {total} AS total, (SELECT count(*) FROM chosen) AS found
+    SELECT {total} AS total, n.found FROM (SELECT count(*) AS found FROM chosen) n
 ) t
 LEFT JOIN sized s ON true
 LEFT JOIN automation_executions e
@@ -78,14 +86,18 @@ LEFT JOIN automation_executions e
 ORDER BY s.place
 """)
 
-# Stops at the first row beyond what is counted.
-_TOTAL: Final = SQL("""(
-        SELECT count(*) FROM (
-            SELECT FROM automation_executions e
-            WHERE {conditions}
-            LIMIT {most}
-        ) counted
-    )""")
+# Stops at the first row beyond what is counted. Where the list ends in this window, nothing is read
+# again: that would take as long as finding that no more rows match.
+_TOTAL: Final = SQL("""CASE WHEN n.found <= %(wanted)s AND (n.found > 0 OR %(offset)s = 0)
+        THEN %(offset)s + n.found
+        ELSE (
+            SELECT count(*) FROM (
+                SELECT FROM automation_executions e
+                WHERE {conditions}
+                LIMIT {most}
+            ) counted
+        )
+    END""")
 
 
 def list_executions(  # noqa: PLR0913 - what a list consists of
@@ -93,7 +105,7 @@ def list_executions(  # noqa: PLR0913 - what a list consists of
     sorting: Sorting,
     after: Position | None,
     fields: Collection[str],
-    failed: SQL,
+    failed: SQL | Composed,
     *,
     counted: bool,
 ) -> Composed:
@@ -108,7 +120,7 @@ def list_executions(  # noqa: PLR0913 - what a list consists of
     is_time = sorting.by is not SortField.DURATION_MS
     return _LIST.format(
         direction=direction,
-        parts=SQL("\n    UNION ALL").join(_parts(conditions, sorting, after)),
+        parts=SQL("\n    UNION ALL").join(_parts(wanted, conditions, sorting, after)),
         key=_TIME_KEY if is_time else _NUMBER_KEY,
         sizes=SQL(", ").join([_size(name, fields) for name in LARGE]),
         fits=SQL(", ").join([_fits(name) for name in LARGE]),
@@ -120,28 +132,33 @@ def list_executions(  # noqa: PLR0913 - what a list consists of
     )
 
 
-def _parts(conditions: Composed, sorting: Sorting, after: Position | None) -> Iterator[Composed]:
+def _parts(
+    wanted: ExecutionFilter, conditions: Composed, sorting: Sorting, after: Position | None
+) -> Iterator[Composed]:
+    value = _SORTED_BY[sorting.by]
     direction = SQL("DESC") if sorting.descending else SQL("ASC")
     beyond = SQL("<") if sorting.descending else SQL(">")
-    value = _SORTED_BY[sorting.by]
-    among_nulls = after is not None and after.key is None
-    if not among_nulls:
-        yield _PART.format(
-            value=value,
-            number=0,
-            conditions=conditions,
-            is_null=SQL("IS NOT NULL"),
-            after=SQL("") if after is None else _AFTER.format(value=value, beyond=beyond),
-            direction=direction,
+    beyond_key = _BEYOND.format(value=value, beyond=beyond)
+    part = partial(_PART.format, value=value, conditions=conditions, direction=direction)
+    if after is not None and after.key is None:
+        after_id = _AFTER_AMONG_NULLS.format(beyond=beyond)
+        yield part(number=1, is_null=SQL("IS NULL"), after=after_id)
+    elif _is_indexed(wanted, sorting.by):
+        after_key = SQL("") if after is None else _AFTER.format(beyond_key)
+        yield part(number=0, is_null=SQL("IS NOT NULL"), after=after_key)
+        yield part(number=1, is_null=SQL("IS NULL"), after=SQL(""))
+    else:
+        after_key = (
+            SQL("") if after is None else _AFTER_OR_NULL.format(beyond=beyond_key, value=value)
         )
-    yield _PART.format(
-        value=value,
-        number=1,
-        conditions=conditions,
-        is_null=SQL("IS NULL"),
-        after=_AFTER_AMONG_NULLS.format(beyond=beyond) if among_nulls else SQL(""),
-        direction=direction,
-    )
+        yield _WHOLE.format(
+            value=value, conditions=conditions, after=after_key, direction=direction
+        )
+
+
+def _is_indexed(wanted: ExecutionFilter, by: SortField) -> bool:
+    """Whether an index has the rows in this order, whatever other conditions there are."""
+    return by is SortField.STARTED_AT or (by is SortField.FAILED_AT and wanted.only_failed)
 
 
 def _size(name: str, fields: Collection[str]) -> Composed:

@@ -14,10 +14,6 @@ from automation_retry.adapters.postgres.failure_groups import group_key
 from automation_retry.application import ExecutionFilter
 
 OF_TENANT: Final = SQL("e.tenant = %(tenant)s")
-# As the partial indexes have it, for columns of text and of enumerated types.
-FAILED: Final = SQL("e.status = 'failed'")
-# For a domain over an enumerated type, which has no such operator.
-FAILED_AS_TEXT: Final = SQL("e.status::text = 'failed'")
 FAILED_AT: Final = SQL("automation_retry_failed_at(e.completed_at, e.started_at)")
 GROUP: Final = SQL("automation_retry_failure_group(e.automation_rule_id, e.error_message)")
 OF_RULE: Final = SQL("e.automation_rule_id = %(automation_rule_id)s")
@@ -40,12 +36,12 @@ _BOUNDS: Final[Mapping[str, Composed]] = {
 AND: Final = SQL("\n  AND ")
 
 
-def conditions(wanted: ExecutionFilter, failed: SQL) -> Composed:
-    """All of them, for WHERE; see `parameters`."""
+def conditions(wanted: ExecutionFilter, failed: SQL | Composed) -> Composed:
+    """All of them, for WHERE; see `parameters`. `failed` is the condition of the indexes."""
     return AND.join(_given(wanted, failed))
 
 
-def _given(wanted: ExecutionFilter, failed: SQL) -> Iterator[SQL | Composed]:
+def _given(wanted: ExecutionFilter, failed: SQL | Composed) -> Iterator[SQL | Composed]:
     yield OF_TENANT
     if wanted.only_failed:
         yield failed

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from automation_retry.adapters.postgres.sql.failure_groups import list_failure_groups
+from automation_retry.adapters.postgres.sql.indexes import IS_FAILED
 from automation_retry.adapters.postgres.sql.lists import LARGE, list_executions
-from automation_retry.adapters.postgres.sql.selection import FAILED, parameters
+from automation_retry.adapters.postgres.sql.selection import parameters
 from automation_retry.application import (
     Direction,
     ExecutionFilter,
@@ -72,14 +73,14 @@ def scans(database: psycopg.Connection, statement: Any, given: dict[str, Any]) -
 def page_of(
     wanted: ExecutionFilter, sorting: Sorting, after: Position | None
 ) -> tuple[Any, dict[str, Any]]:
-    statement = list_executions(wanted, sorting, after, LARGE, FAILED, counted=after is None)
+    statement = list_executions(wanted, sorting, after, LARGE, IS_FAILED, counted=after is None)
     given = {"tenant": TENANT, "wanted": 25, "offset": 0, "most": 26, "limit": 2**20}
     key, execution_id = (after.key, after.execution_id) if after else (None, None)
     place = {"key": key, "execution_id": execution_id}
     return statement, {**parameters(wanted), **given, **place, "budget": 2**23}
 
 
-IS_FAILED = ExecutionFilter(statuses=frozenset({ExecutionStatus.FAILED}))
+ONLY_FAILED = ExecutionFilter(statuses=frozenset({ExecutionStatus.FAILED}))
 OF_RULE_FAILED = ExecutionFilter(
     statuses=frozenset({ExecutionStatus.FAILED}), automation_rule_id=RULE
 )
@@ -88,7 +89,7 @@ START, FAILURE = SortField.STARTED_AT, SortField.FAILED_AT
 LISTS = [
     pytest.param(ExecutionFilter(), START, STARTED, id="all"),
     pytest.param(ExecutionFilter(automation_rule_id=RULE), START, RULES, id="rule"),
-    pytest.param(IS_FAILED, FAILURE, FAILURES, id="failed"),
+    pytest.param(ONLY_FAILED, FAILURE, FAILURES, id="failed"),
     pytest.param(OF_RULE_FAILED, FAILURE, FAILURES, id="failed of a rule"),
     pytest.param(OF_GROUP, FAILURE, GROUP, id="group"),
 ]
@@ -126,7 +127,7 @@ def test_groups_are_counted_along_their_index(database: psycopg.Connection) -> N
 
     found = scans(
         database,
-        list_failure_groups(wanted, FAILED),
+        list_failure_groups(wanted, IS_FAILED),
         {
             **parameters(wanted),
             "tenant": TENANT,
