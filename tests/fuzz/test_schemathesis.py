@@ -19,6 +19,9 @@ pytestmark = pytest.mark.timeout(1000)  # the first test waits for the whole cam
 RETRY = "POST /api/v1/automation/executions/{execution_id}/retry"
 BULK_RETRY = "POST /api/v1/automation/executions/bulk-retry"
 READ = "GET /api/v1/automation/executions/{execution_id}"
+LIST = "GET /api/v1/automation/executions"
+GROUPS = "GET /api/v1/automation/failure-groups"
+ME = "GET /api/v1/automation/me"
 ATTEMPTS = "GET /api/v1/automation/executions/{execution_id}/attempts"
 
 _STORED = """
@@ -101,7 +104,7 @@ def test_no_phase_ended_early(fuzzed: Fuzzed) -> None:
     """As Hypothesis does, without a failure, where values depend on what happened before."""
     phases = fuzzed.campaign.counts("phase")
 
-    for operation in (RETRY, BULK_RETRY, READ, ATTEMPTS):
+    for operation in (RETRY, BULK_RETRY, READ, ATTEMPTS, LIST, GROUPS):
         assert phases[operation]["examples"] >= 1
         assert phases[operation]["coverage"] >= 20
         assert phases[operation]["fuzzing"] >= 700
@@ -136,6 +139,9 @@ def test_refusals_that_depend_on_keys_and_executions_were_reached(fuzzed: Fuzzed
     assert often[BULK_RETRY] >= {200, 400, 401, 403}
     assert often[READ] >= {200, 400, 401, 404}
     assert often[ATTEMPTS] >= {200, 400, 401, 404}
+    assert often[LIST] >= {200, 400, 401}
+    assert often[GROUPS] >= {200, 400, 401}
+    assert often[ME] >= {200, 401}
     assert len(replays) >= 10
 
 
