@@ -98,9 +98,14 @@ async def test_the_rate_limit_is_told_after_the_request(limited: World) -> None:
 
 
 async def test_an_empty_bucket_says_nothing_else(limited: World) -> None:
-    """429 comes before any answer."""
-    key = await limited.key(BOTH)
-
+    """429 comes before permissions and parameters."""
+    key = await limited.key(frozenset())
     statuses = {(await limited.get(ME, key)).status_code for _ in range(130)}
 
+    lists = [
+        (await limited.get(f"/api/v1/automation/{path}", key)).status_code
+        for path in ("executions?limit=0", "failure-groups?limit=0")
+    ]
+
     assert statuses == {200, 429}
+    assert lists == [429, 429]

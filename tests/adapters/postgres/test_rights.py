@@ -93,6 +93,42 @@ async def test_the_rights_that_are_asked_for_are_enough(world: World, database_u
     assert jobs == 2
 
 
+async def test_the_rights_that_are_asked_for_are_enough_to_read(
+    world: World, database_url: str
+) -> None:
+    """Lists, failure groups, attempts and who calls."""
+    async with running_service({"DATABASE_URL": database_url}) as owner:
+        execution = await owner.add(a_failed_execution(tenant=owner.tenant))
+        key = await owner.key()
+
+    paths = [
+        "executions?failed_from=2026-11-23T00:00:00Z&search=SMTP&sort=duration_ms",
+        f"executions/{execution.execution_id}/attempts",
+        "failure-groups?failed_to=2026-11-24T00:00:00Z",
+        "me",
+    ]
+    answers = [await world.get(f"/api/v1/automation/{path}", key) for path in paths]
+
+    assert [one.status_code for one in answers] == [200] * len(paths)
+
+
+async def test_without_the_right_to_names_only_who_calls_is_unknown(
+    world: World, database_url: str, role: str
+) -> None:
+    """A role that was granted its rights before an upgrade serves as before."""
+    async with running_service({"DATABASE_URL": database_url}) as owner:
+        execution = await owner.add(a_failed_execution(tenant=owner.tenant))
+        key = await owner.key()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"REVOKE SELECT (username) ON users FROM {role}")
+
+    me = await world.get("/api/v1/automation/me", key)
+    listed = await world.get("/api/v1/automation/executions", key)
+    retried = await world.retry(execution.execution_id, key)
+
+    assert [one.status_code for one in (me, listed, retried)] == [503, 200, 200]
+
+
 @pytest.mark.parametrize(
     ("privilege", "on"),
     [
