@@ -18,12 +18,12 @@ from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.progress import tell
 from tests.benchmarks.report import report
 from tests.benchmarks.results import Results, from_json, to_json
-from tests.benchmarks.sections import bulk, draining, growth, memory, relay, retries, start
+from tests.benchmarks.sections import bulk, draining, growth, memory, reads, relay, retries, start
 from tests.support.command import COMMAND
 
 _FOLDER: Final = Path(__file__).parent / "results"
 _JSON: Final = _FOLDER / "results.json"
-_SECTIONS: Final = ("retries", "bulk", "relay", "growth", "draining", "memory", "start")
+_SECTIONS: Final = ("retries", "bulk", "relay", "growth", "draining", "reads", "memory", "start")
 
 
 @click.command()
@@ -74,6 +74,7 @@ def _section(section: str, arenas: Arenas, plan: Plan) -> Any:
             "relay": lambda: relay.measure(arenas, plan),
             "growth": lambda: growth.measure(arenas, plan, load),
             "draining": lambda: draining.measure(arenas, plan),
+            "reads": lambda: reads.measure(arenas, plan, load),
             "memory": lambda: memory.measure(arenas, plan, load),
             "start": lambda: start.measure(arenas, plan, load),
         }

@@ -32,6 +32,11 @@ class Plan:
     """At each size in each round."""
     drain_fills: int
     drain_messages: int
+    read_executions: int
+    """In each of two tenants."""
+    read_requests: int
+    """Of each kind in each round, or as many as `read_s` are enough for."""
+    read_s: float
     memory_s: float
     starts: int
 
@@ -50,6 +55,9 @@ FULL = Plan(
     growth_retries=700,
     drain_fills=5,
     drain_messages=20_000,
+    read_executions=1_000_000,
+    read_requests=100,
+    read_s=15.0,
     memory_s=600.0,
     starts=5,
 )
@@ -68,6 +76,9 @@ QUICK = Plan(
     growth_retries=200,
     drain_fills=3,
     drain_messages=2_000,
+    read_executions=50_000,
+    read_requests=20,
+    read_s=1.0,
     memory_s=12.0,
     starts=1,
 )

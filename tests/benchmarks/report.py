@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.benchmarks.contenders import names
-from tests.benchmarks.results import MemoryOverTime, Results
+from tests.benchmarks.results import MemoryOverTime, Reads, Results
 from tests.benchmarks.speed_to_reach import targets
 from tests.benchmarks.table import NONE, TIMES, Table, number, spread
 
@@ -50,6 +50,8 @@ def _tables(results: Results) -> Iterator[Table]:
     ):
         if table.rows:
             yield table
+    if results.reads:
+        yield _reads(results.reads)
     if results.memory:
         yield _memory(results.memory)
 
@@ -215,6 +217,18 @@ def _start(results: Results) -> Table:
         ["", "seconds", "memory, MiB"],
         [[start.what, spread(start.seconds), spread(start.rss_mib)] for start in results.start],
         "On PostgreSQL the first 200 is that of a retry, else that of `/readyz`.",
+    )
+
+
+def _reads(reads: Reads) -> Table:
+    return Table(
+        f"Lists and failure groups of {reads.executions:,} executions",
+        ["", "p50, ms", "p95, ms"],
+        [[one.what, spread(one.p50_ms), spread(one.p95_ms)] for one in reads.latencies],
+        "By one client over HTTP, 25 executions with all their fields, the first page and the one "
+        "after it; every tenth failed, and another tenant has as many. Retries of another client "
+        f"took {spread(reads.retries_alone_p99_ms)} ms (p99) alone and "
+        f"{spread(reads.retries_beside_p99_ms)} ms while all this was read without a pause.",
     )
 
 

@@ -113,6 +113,35 @@ class StartUp:
 
 
 @frozen(kw_only=True)
+class ReadLatency:
+    """One kind of list, or the failure groups, over HTTP by one client."""
+
+    what: str
+    p50_ms: Spread
+    p95_ms: Spread
+    percent: int
+    """The percentile that is bounded, 50 or 95."""
+    bound_ms: float
+
+    @property
+    def bounded_ms(self) -> Spread:
+        return self.p95_ms if self.percent == 95 else self.p50_ms
+
+
+@frozen(kw_only=True)
+class Reads:
+    """Lists and failure groups of a tenant beside another of the same size."""
+
+    executions: int
+    """Of each tenant; every tenth failed."""
+    latencies: Sequence[ReadLatency]
+    retries_alone_p99_ms: Spread
+    """Of one client."""
+    retries_beside_p99_ms: Spread
+    """The same while another client reads."""
+
+
+@frozen(kw_only=True)
 class Results:
     """All sections; those that were not run are empty."""
 
@@ -123,6 +152,7 @@ class Results:
     relay: Sequence[RelayRate] = ()
     growth: Sequence[LatencyAt] = ()
     draining: Sequence[Draining] = ()
+    reads: Reads | None = None
     memory: MemoryOverTime | None = None
     start: Sequence[StartUp] = ()
 

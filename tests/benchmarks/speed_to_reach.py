@@ -17,11 +17,12 @@ _RELAY: Final = 0.5
 _RELAY_REPORTED: Final = frozenset({"procrastinate"})
 """Brokers that the relay serves only after an upgrade; as shipped the commit delivers."""
 _GROWTH: Final = 1.2
+_BESIDE_READS: Final = 2.0
 
 
 @frozen(kw_only=True)
 class Target:
-    """A ratio of the design: to be reached where it has a bound, else only reported."""
+    """A number of the design: to be reached where it has a bound, else only reported."""
 
     what: str
     against: str
@@ -50,7 +51,13 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Those that the run has measured, in the order of the design."""
-    return [*_single(results), *_bulk(results), *_relay(results), *_growth(results)]
+    return [
+        *_single(results),
+        *_bulk(results),
+        *_relay(results),
+        *_growth(results),
+        *_reads(results),
+    ]
 
 
 def _single(results: Results) -> Iterator[Target]:
@@ -131,6 +138,26 @@ def _growth(results: Results) -> Iterator[Target]:
             bound=_GROWTH,
             at_most=True,
         )
+
+
+def _reads(results: Results) -> Iterator[Target]:
+    if results.reads is None:
+        return
+    for read in results.reads.latencies:
+        yield Target(
+            what=f"{read.what}, p{read.percent} in ms",
+            against=f"of {results.reads.executions:,} executions, a tenth failed",
+            measured=read.bounded_ms,
+            bound=read.bound_ms,
+            at_most=True,
+        )
+    yield Target(
+        what="retry latency (p99) while another client reads lists and groups",
+        against="alone",
+        measured=results.reads.retries_beside_p99_ms.over(results.reads.retries_alone_p99_ms),
+        bound=_BESIDE_READS,
+        at_most=True,
+    )
 
 
 def _clients(count: int) -> str:
