@@ -1,12 +1,12 @@
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Final, LiteralString, Protocol
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import DictRow
-from psycopg.sql import SQL, Composed
 
 from automation_retry.adapters.postgres.database import Database, Parameters
 from automation_retry.adapters.postgres.indexes import index_states
@@ -15,7 +15,7 @@ from automation_retry.adapters.postgres.listed_rows import failure_groups, liste
 from automation_retry.adapters.postgres.sql.failure_groups import list_failure_groups
 from automation_retry.adapters.postgres.sql.indexes import IS_FAILED
 from automation_retry.adapters.postgres.sql.lists import list_executions
-from automation_retry.adapters.postgres.sql.selection import parameters
+from automation_retry.adapters.postgres.sql.selection import given, parameters
 from automation_retry.application import (
     ExecutionFilter,
     InvalidParameters,
@@ -38,6 +38,12 @@ _WITHIN_S: Final = 3.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class _Statement(Protocol):
+    """A statement with the condition that finds failed executions."""
+
+    def __call__(self, *, failed: LiteralString) -> LiteralString: ...
+
+
 class PostgresExecutionQueries(ExecutionQueries):
     """Lists of `automation_executions`; each is one statement, which is stopped after 3 s.
 
@@ -49,7 +55,7 @@ class PostgresExecutionQueries(ExecutionQueries):
         self._database = database
         self._queries = LimitedQueries(database, _WITHIN_S)
         self._limit = limit
-        self._is_failed: SQL | Composed = IS_FAILED
+        self._is_failed: LiteralString = IS_FAILED.as_string()
         self._connections = asyncio.Semaphore(max(1, database.max_size // 3))
 
     async def executions(
@@ -63,8 +69,13 @@ class PostgresExecutionQueries(ExecutionQueries):
         after = window.after
         try:
             rows = await self._fetch(
-                lambda failed: list_executions(
-                    wanted, sorting, after, fields, failed, counted=window.counted
+                partial(
+                    list_executions,
+                    given(wanted),
+                    sorting,
+                    None if after is None else "null" if after.key is None else "value",
+                    frozenset(fields),
+                    counted=window.counted,
                 ),
                 {
                     **parameters(wanted),
@@ -95,36 +106,37 @@ class PostgresExecutionQueries(ExecutionQueries):
     async def failure_groups(
         self, tenant: UUID, wanted: ExecutionFilter, timeline: Timeline, limit: int
     ) -> FailureGroups:
-        rows = await self._fetch(
-            lambda failed: list_failure_groups(wanted, failed),
-            {
-                **parameters(wanted),
-                "tenant": tenant,
-                "limit": limit,
-                "starts_at": (timeline.starts_at - _EPOCH).total_seconds(),
-                "bucket_s": timeline.bucket.total_seconds(),
-            },
-        )
+        try:
+            rows = await self._fetch(
+                partial(list_failure_groups, given(wanted)),
+                {
+                    **parameters(wanted),
+                    "tenant": tenant,
+                    "limit": limit,
+                    "starts_at": (timeline.starts_at - _EPOCH).total_seconds(),
+                    "bucket_s": timeline.bucket.total_seconds(),
+                },
+            )
+        except ParameterRefused as error:
+            raise StorageFailed(error.reason) from None
         return failure_groups(rows, timeline)
 
-    async def _fetch(
-        self, statement: Callable[[SQL | Composed], Composed], given: Parameters
-    ) -> list[DictRow]:
-        """The rows of the statement with the condition that finds failed executions."""
+    async def _fetch(self, statement: _Statement, values: Parameters) -> list[DictRow]:
+        """The rows of the statement."""
         async with self._connections:
             try:
-                return await self._queries.fetch(statement(self._is_failed).as_string(), given)
+                return await self._queries.fetch(statement(failed=self._is_failed), values)
             except StorageUnavailable as unavailable:
                 if not isinstance(unavailable.__cause__, psycopg.errors.UndefinedFunction):
                     raise
                 if not await self._learn_condition():
                     raise
-            return await self._queries.fetch(statement(self._is_failed).as_string(), given)
+            return await self._queries.fetch(statement(failed=self._is_failed), values)
 
     async def _learn_condition(self) -> bool:
         """Whether the type of `status` needs another condition than the one that was used."""
         before = self._is_failed
         async with self._database.connection() as connection:
             for state in await index_states(connection):
-                self._is_failed = state.is_failed
+                self._is_failed = state.is_failed.as_string()
         return self._is_failed != before

@@ -1,11 +1,11 @@
 """Failed executions in groups."""
 
-from typing import Final
+from functools import lru_cache
+from typing import Final, LiteralString
 
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL
 
 from automation_retry.adapters.postgres.sql import selection
-from automation_retry.application import ExecutionFilter
 
 # `walk` finds each group by one index lookup, and `cell` counts its rows along the same index, so
 # that no message is folded again: OFFSET keeps the planner from a join that folds all. Each row is
@@ -100,7 +100,8 @@ _OF_RULE: Final = SQL("WHERE w.automation_rule_id = %(automation_rule_id)s")
 _AND_CONTAINS: Final = SQL("\n          AND {}").format(selection.CONTAINS)
 
 
-def list_failure_groups(wanted: ExecutionFilter, failed: SQL | Composed) -> Composed:
+@lru_cache(maxsize=16)
+def list_failure_groups(given: tuple[str, ...], failed: LiteralString) -> LiteralString:
     """The statement; its parameters are those of `selection` and those named here.
 
     `tenant`, `limit`, and of the timeline `starts_at` and `bucket_s` (seconds, since 1970).
@@ -108,8 +109,8 @@ def list_failure_groups(wanted: ExecutionFilter, failed: SQL | Composed) -> Comp
     return _GROUPS.format(
         group=selection.GROUP,
         of_tenant=selection.OF_TENANT,
-        failed=failed,
+        failed=SQL(failed),
         failed_at=selection.FAILED_AT,
-        of_rule=SQL("") if wanted.automation_rule_id is None else _OF_RULE,
-        and_contains=SQL("") if wanted.search is None else _AND_CONTAINS,
-    )
+        of_rule=_OF_RULE if "automation_rule_id" in given else SQL(""),
+        and_contains=_AND_CONTAINS if "search" in given else SQL(""),
+    ).as_string()

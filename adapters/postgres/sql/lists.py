@@ -1,14 +1,14 @@
 """Sorted lists of executions, a part at a time."""
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import partial
-from typing import Final
+from functools import lru_cache, partial
+from typing import Final, Literal, LiteralString
 
 from psycopg.sql import SQL, Composed
 
 from automation_retry.adapters.postgres.sql import selection
 from automation_retry.adapters.postgres.sql.columns import decompressed
-from automation_retry.application import ExecutionFilter, Position, SortField, Sorting
+from automation_retry.application import SortField, Sorting
 from automation_retry.application.ports import MAX_COUNTED
 
 _SORTED_BY: Final[Mapping[SortField, SQL]] = {
@@ -100,27 +100,33 @@ _TOTAL: Final = SQL("""CASE WHEN n.found <= %(wanted)s AND (n.found > 0 OR %(off
     END""")
 
 
+After = Literal["value", "null"]
+"""Whether the execution after which a list goes on has a sort value."""
+
+
+@lru_cache(maxsize=256)
 def list_executions(  # noqa: PLR0913 - what a list consists of
-    wanted: ExecutionFilter,
+    given: tuple[str, ...],
     sorting: Sorting,
-    after: Position | None,
-    fields: Collection[str],
-    failed: SQL | Composed,
+    after: After | None,
+    fields: frozenset[str],
+    failed: LiteralString,
     *,
     counted: bool,
-) -> Composed:
+) -> LiteralString:
     """The statement; its parameters are those of `selection` and those named here.
 
     `tenant`, `wanted` (rows), `offset`, `most` (the sum of both and one), `limit` and `budget`
     (bytes), and of a position `key` and `execution_id`.
     """
-    conditions = selection.conditions(wanted, failed)
-    descending = sorting.descending
-    direction = SQL("DESC") if descending else SQL("ASC")
+    conditions = selection.conditions(given, SQL(failed))
     is_time = sorting.by is not SortField.DURATION_MS
+    is_indexed = _is_indexed(given, sorting.by)
     return _LIST.format(
-        direction=direction,
-        parts=SQL("\n    UNION ALL").join(_parts(wanted, conditions, sorting, after)),
+        direction=SQL("DESC") if sorting.descending else SQL("ASC"),
+        parts=SQL("\n    UNION ALL").join(
+            _parts(conditions, sorting, after, is_indexed=is_indexed)
+        ),
         key=_TIME_KEY if is_time else _NUMBER_KEY,
         sizes=SQL(", ").join([_size(name, fields) for name in LARGE]),
         fits=SQL(", ").join([_fits(name) for name in LARGE]),
@@ -129,36 +135,36 @@ def list_executions(  # noqa: PLR0913 - what a list consists of
         total=_TOTAL.format(conditions=conditions, most=MAX_COUNTED + 1)
         if counted
         else SQL("NULL::bigint"),
-    )
+    ).as_string()
+
+
+def _is_indexed(given: Collection[str], by: SortField) -> bool:
+    """Whether an index has the rows in this order, whatever other conditions there are."""
+    is_failed = selection.ONLY_FAILED in given
+    return by is SortField.STARTED_AT or (by is SortField.FAILED_AT and is_failed)
 
 
 def _parts(
-    wanted: ExecutionFilter, conditions: Composed, sorting: Sorting, after: Position | None
+    conditions: Composed, sorting: Sorting, after: After | None, *, is_indexed: bool
 ) -> Iterator[Composed]:
     value = _SORTED_BY[sorting.by]
     direction = SQL("DESC") if sorting.descending else SQL("ASC")
     beyond = SQL("<") if sorting.descending else SQL(">")
     beyond_key = _BEYOND.format(value=value, beyond=beyond)
+    nothing = SQL("")
     part = partial(_PART.format, value=value, conditions=conditions, direction=direction)
-    if after is not None and after.key is None:
+    if after == "null":
         after_id = _AFTER_AMONG_NULLS.format(beyond=beyond)
         yield part(number=1, is_null=SQL("IS NULL"), after=after_id)
-    elif _is_indexed(wanted, sorting.by):
-        after_key = SQL("") if after is None else _AFTER.format(beyond_key)
+    elif is_indexed:
+        after_key = _AFTER.format(beyond_key) if after else nothing
         yield part(number=0, is_null=SQL("IS NOT NULL"), after=after_key)
-        yield part(number=1, is_null=SQL("IS NULL"), after=SQL(""))
+        yield part(number=1, is_null=SQL("IS NULL"), after=nothing)
     else:
-        after_key = (
-            SQL("") if after is None else _AFTER_OR_NULL.format(beyond=beyond_key, value=value)
-        )
+        after_key = _AFTER_OR_NULL.format(beyond=beyond_key, value=value) if after else nothing
         yield _WHOLE.format(
             value=value, conditions=conditions, after=after_key, direction=direction
         )
-
-
-def _is_indexed(wanted: ExecutionFilter, by: SortField) -> bool:
-    """Whether an index has the rows in this order, whatever other conditions there are."""
-    return by is SortField.STARTED_AT or (by is SortField.FAILED_AT and wanted.only_failed)
 
 
 def _size(name: str, fields: Collection[str]) -> Composed:

@@ -4,7 +4,7 @@ They mean the same whatever types the columns have: times and sort keys are para
 written in UTC, which PostgreSQL reads as the column's own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,15 +16,12 @@ from automation_retry.application import ExecutionFilter
 OF_TENANT: Final = SQL("e.tenant = %(tenant)s")
 FAILED_AT: Final = SQL("automation_retry_failed_at(e.completed_at, e.started_at)")
 GROUP: Final = SQL("automation_retry_failure_group(e.automation_rule_id, e.error_message)")
-OF_RULE: Final = SQL("e.automation_rule_id = %(automation_rule_id)s")
-OF_GROUP: Final = SQL("{} = %(failure_group)s::bigint").format(GROUP)
 # COLLATE "C": other letters than those of ASCII stay as they are.
 CONTAINS: Final = SQL(
     """position(lower(%(search)s COLLATE "C") IN lower(e.error_message COLLATE "C")) > 0"""
 )
-_STATUS: Final = SQL("e.status::text = ANY (%(statuses)s::text[])")
-_HAS_ERRORS: Final = SQL("e.error_message IS NOT NULL")
-_HAS_NO_ERRORS: Final = SQL("e.error_message IS NULL")
+ONLY_FAILED: Final = "only_failed"
+"""The name of the condition that the partial indexes have."""
 _BOUNDS: Final[Mapping[str, Composed]] = {
     "failed_from": SQL("{} >= %(failed_from)s").format(FAILED_AT),
     "failed_to": SQL("{} < %(failed_to)s").format(FAILED_AT),
@@ -33,31 +30,44 @@ _BOUNDS: Final[Mapping[str, Composed]] = {
     "duration_min_ms": SQL("e.duration_ms >= %(duration_min_ms)s").format(),
     "duration_max_ms": SQL("e.duration_ms <= %(duration_max_ms)s").format(),
 }
-AND: Final = SQL("\n  AND ")
+_CONDITIONS: Final[Mapping[str, SQL | Composed]] = {
+    "statuses": SQL("e.status::text = ANY (%(statuses)s::text[])"),
+    "automation_rule_id": SQL("e.automation_rule_id = %(automation_rule_id)s"),
+    "failure_group": SQL("{} = %(failure_group)s::bigint").format(GROUP),
+    **_BOUNDS,
+    "has_errors": SQL("e.error_message IS NOT NULL"),
+    "has_no_errors": SQL("e.error_message IS NULL"),
+    "search": CONTAINS,
+}
 
 
-def conditions(wanted: ExecutionFilter, failed: SQL | Composed) -> Composed:
-    """All of them, for WHERE; see `parameters`. `failed` is the condition of the indexes."""
-    return AND.join(_given(wanted, failed))
+def given(wanted: ExecutionFilter) -> tuple[str, ...]:
+    """The names of the conditions, which is all that a statement depends on."""
+    return tuple(_given(wanted))
 
 
-def _given(wanted: ExecutionFilter, failed: SQL | Composed) -> Iterator[SQL | Composed]:
-    yield OF_TENANT
+def _given(wanted: ExecutionFilter) -> Iterator[str]:
     if wanted.only_failed:
-        yield failed
+        yield ONLY_FAILED
     elif wanted.wanted_statuses is not None:
-        yield _STATUS
+        yield "statuses"
     if wanted.automation_rule_id is not None:
-        yield OF_RULE
+        yield "automation_rule_id"
     if wanted.failure_group_id is not None:
-        yield OF_GROUP
-    for name, bound in _BOUNDS.items():
+        yield "failure_group"
+    for name in _BOUNDS:
         if getattr(wanted, name) is not None:
-            yield bound
+            yield name
     if wanted.has_errors is not None:
-        yield _HAS_ERRORS if wanted.has_errors else _HAS_NO_ERRORS
+        yield "has_errors" if wanted.has_errors else "has_no_errors"
     if wanted.search is not None:
-        yield CONTAINS
+        yield "search"
+
+
+def conditions(names: Iterable[str], failed: SQL) -> Composed:
+    """Those of the names, for WHERE; see `parameters`."""
+    known = {**_CONDITIONS, ONLY_FAILED: failed}
+    return SQL("\n  AND ").join([OF_TENANT, *(known[name] for name in names)])
 
 
 def parameters(wanted: ExecutionFilter) -> dict[str, Any]:
