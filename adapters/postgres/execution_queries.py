@@ -12,7 +12,7 @@ from automation_retry.adapters.postgres.database import Database, Parameters
 from automation_retry.adapters.postgres.indexes import index_states
 from automation_retry.adapters.postgres.limited_queries import LimitedQueries, ParameterRefused
 from automation_retry.adapters.postgres.listed_rows import failure_groups, listed_execution
-from automation_retry.adapters.postgres.sql.failure_groups import list_failure_groups
+from automation_retry.adapters.postgres.sql.failure_groups import ARE_INDEXED, list_failure_groups
 from automation_retry.adapters.postgres.sql.indexes import IS_FAILED
 from automation_retry.adapters.postgres.sql.lists import list_executions
 from automation_retry.adapters.postgres.sql.selection import given, parameters
@@ -108,7 +108,7 @@ class PostgresExecutionQueries(ExecutionQueries):
     ) -> FailureGroups:
         try:
             rows = await self._fetch(
-                partial(list_failure_groups, given(wanted)),
+                partial(list_failure_groups, given(wanted), are_indexed=await self._are_indexed()),
                 {
                     **parameters(wanted),
                     "tenant": tenant,
@@ -121,22 +121,27 @@ class PostgresExecutionQueries(ExecutionQueries):
             raise StorageFailed(error.reason) from None
         return failure_groups(rows, timeline)
 
+    async def _are_indexed(self) -> bool:
+        """Whether groups are; not before `migrate` has built the index."""
+        found = await self._database.fetch(ARE_INDEXED, {})
+        return any(row["are_indexed"] for row in found)
+
     async def _fetch(self, statement: _Statement, values: Parameters) -> list[DictRow]:
         """The rows of the statement."""
         async with self._connections:
+            failed = self._is_failed
             try:
-                return await self._queries.fetch(statement(failed=self._is_failed), values)
+                return await self._queries.fetch(statement(failed=failed), values)
             except StorageUnavailable as unavailable:
                 if not isinstance(unavailable.__cause__, psycopg.errors.UndefinedFunction):
                     raise
-                if not await self._learn_condition():
+                self._is_failed = await self._condition_of_indexes() or failed
+                if self._is_failed == failed:
                     raise
             return await self._queries.fetch(statement(failed=self._is_failed), values)
 
-    async def _learn_condition(self) -> bool:
-        """Whether the type of `status` needs another condition than the one that was used."""
-        before = self._is_failed
+    async def _condition_of_indexes(self) -> LiteralString | None:
+        """How failed executions are found by the type of `status`; None without the table."""
         async with self._database.connection() as connection:
-            for state in await index_states(connection):
-                self._is_failed = state.is_failed.as_string()
-        return self._is_failed != before
+            states = await index_states(connection)
+        return states[0].is_failed.as_string() if states else None

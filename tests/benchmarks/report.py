@@ -228,7 +228,8 @@ def _reads(reads: Reads) -> Table:
         "By one client over HTTP, 25 executions with all their fields, the first page and the one "
         "after it; every tenth failed, and another tenant has as many. Retries of another client "
         f"took {spread(reads.retries_alone_p99_ms)} ms (p99) alone and "
-        f"{spread(reads.retries_beside_p99_ms)} ms while all this was read without a pause.",
+        f"{spread(reads.retries_beside_p99_ms)} ms while what the console asks for was read "
+        "without a pause.",
     )
 
 

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 from attrs import frozen
 
+from automation_retry.adapters.postgres import Database
+from automation_retry.adapters.postgres.limited_queries import LimitedQueries
+from automation_retry.application import QueryTooBroad
 from automation_retry.entrypoints.lifecycle import migrate_database
 from automation_retry.entrypoints.settings import read_settings
 from tests.support.factories import a_failed_execution
@@ -55,6 +58,7 @@ async def retried_and_read(world: World, count: int) -> list[int]:
         *[world.retry(one.execution_id, key) for one in executions],
         *[world.get(f"{EXECUTIONS}/{one.execution_id}", key) for one in executions],
         *[world.get(f"{EXECUTIONS}/{one.execution_id}/attempts", key) for one in executions],
+        *[world.get(f"{EXECUTIONS}?limit=1", key) for _ in executions],
     )
     return [answer.status_code for answer in answers]
 
@@ -88,7 +92,7 @@ async def test_statements_of_several_services_do_not_mix(
             )
             ready = [await world.client.get("/readyz") for world in (first, second, third)]
 
-    assert found == [[200] * 45] * 6
+    assert found == [[200] * 60] * 6
     assert [answer.json() for answer in ready] == [{"data": {"status": "ready"}}] * 3
 
 
@@ -107,6 +111,24 @@ async def test_nothing_stays_in_a_session(server: PostgresServer) -> None:
 
     assert prepared == 0
     assert changed == []
+
+
+async def test_what_takes_too_long_is_stopped(server: PostgresServer) -> None:
+    """By a limit that does not stay in the session, whoever uses it next."""
+    timeout: LiteralString = "SELECT current_setting('statement_timeout') AS timeout"
+    async with pooled(server, default_pool_size="1") as one:
+        database = Database(one.url)
+        await database.open()
+        before = await database.fetch(timeout, {})
+        queries = LimitedQueries(database, seconds=0.2)
+        with pytest.raises(QueryTooBroad):
+            await queries.fetch("SELECT pg_sleep(60)", {})
+        within = await queries.fetch(timeout, {})
+        after = await database.fetch(timeout, {})
+        await database.close()
+
+    assert within == [{"timeout": "200ms"}]
+    assert after == before
 
 
 @pytest.mark.parametrize("pooler", ["auto", "transaction"])
@@ -234,7 +256,7 @@ async def test_a_pooler_that_is_restarted(server: PostgresServer) -> None:
                 while (await world.retry(execution.execution_id, key)).status_code != 200:
                     pass
 
-    assert before == [200] * 15
+    assert before == [200] * 20
     assert refused.status_code == 503
 
 

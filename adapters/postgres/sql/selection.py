@@ -17,7 +17,7 @@ OF_TENANT: Final = SQL("e.tenant = %(tenant)s")
 FAILED_AT: Final = SQL("automation_retry_failed_at(e.completed_at, e.started_at)")
 GROUP: Final = SQL("automation_retry_failure_group(e.automation_rule_id, e.error_message)")
 # COLLATE "C": other letters than those of ASCII stay as they are.
-CONTAINS: Final = SQL(
+_CONTAINS: Final = SQL(
     """position(lower(%(search)s COLLATE "C") IN lower(e.error_message COLLATE "C")) > 0"""
 )
 ONLY_FAILED: Final = "only_failed"
@@ -37,7 +37,7 @@ _CONDITIONS: Final[Mapping[str, SQL | Composed]] = {
     **_BOUNDS,
     "has_errors": SQL("e.error_message IS NOT NULL"),
     "has_no_errors": SQL("e.error_message IS NULL"),
-    "search": CONTAINS,
+    "search": _CONTAINS,
 }
 
 

@@ -45,8 +45,8 @@ class _Read:
     percent: int
     """The percentile that is bounded."""
     bound_ms: float
-    pages: int = 2
-    """Read one after the other, the second by its cursor."""
+    is_frequent: bool = True
+    """Whether the console asks for it: then its second page is read after the first."""
 
 
 @frozen
@@ -70,7 +70,7 @@ class _Reader:
         """How long each of its pages takes, in ms."""
         parameters = read.parameters
         latencies = []
-        for _ in range(read.pages):
+        for _ in range(2 if read.is_frequent else 1):
             taken, answer = self.page(read.path, parameters)
             latencies.append(taken)
             cursor = answer.get("pagination", {}).get("nextCursor")
@@ -104,6 +104,7 @@ def measure(arenas: Arenas, plan: Plan, load: Companion) -> Reads:
                 reader.read(read)  # warms up
                 rounds[read.what].append(_latencies(plan, reader, read))
 
+        frequent = [read for read in reads if read.is_frequent]
         ids = iter(failed_ids(plan.read_executions, failed_of_ten=FAILED_OF_TEN))
         alone: list[float] = []
         beside: list[float] = []
@@ -117,7 +118,7 @@ def measure(arenas: Arenas, plan: Plan, load: Companion) -> Reads:
                     seconds=plan.seconds,
                     ids=[one for one, _ in zip(ids, range(at_most), strict=False)],
                 )
-                with _reading(port, reads if reading else ()):
+                with _reading(port, frequent if reading else ()):
                     measured = contender.attack(server, port, heat)
                 assert measured.p99_ms
                 latencies_ms.append(measured.p99_ms)
@@ -158,7 +159,12 @@ def _reads(reader: _Reader) -> Sequence[_Read]:
 
     def other(what: str, **parameters: str) -> _Read:
         return _Read(
-            what=what, path=_LISTS, parameters=parameters, percent=50, bound_ms=500, pages=1
+            what=what,
+            path=_LISTS,
+            parameters=parameters,
+            percent=50,
+            bound_ms=500,
+            is_frequent=False,
         )
 
     return [
