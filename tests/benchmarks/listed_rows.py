@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Final, LiteralString
 from uuid import uuid4
 
-from automation_retry.adapters.postgres.sql.indexes import EXECUTION_INDEXES
 from tests.benchmarks.arena import Arena
 from tests.benchmarks.failed_rows import ERROR_STACK, STARTED_AT, TENANT
 
@@ -18,14 +17,6 @@ ENDS_AT: Final = STARTED_AT + timedelta(days=1)
 A_RULE: Final = "00000000-0000-4000-8000-000000000000"
 """With a fortieth of all executions, and a quarter of the failed ones."""
 
-# Inserting is faster without indexes, which are created afterwards.
-_DROP_KEY: LiteralString = (
-    "ALTER TABLE automation_executions DROP CONSTRAINT automation_executions_pkey"
-)
-_CREATE_KEY: LiteralString = """
-ALTER TABLE automation_executions
-ADD CONSTRAINT automation_executions_pkey PRIMARY KEY (tenant, execution_id)
-"""
 _ADD_ROWS: LiteralString = """
 INSERT INTO automation_executions (
     tenant, execution_id, automation_rule_id, trigger_data, status, started_at, completed_at,
@@ -65,22 +56,16 @@ CROSS JOIN (
 
 def fill(arena: Arena, count: int) -> None:
     """Adds so many executions to `TENANT`, and as many to another, on disk and analysed."""
-    for index in EXECUTION_INDEXES:
-        arena.execute(f"DROP INDEX {index.name}")
-    arena.execute(_DROP_KEY)
-    arena.execute(
-        _ADD_ROWS,
-        {
-            "tenants": [TENANT, uuid4()],
-            "count": count,
-            "failed_of_ten": FAILED_OF_TEN,
-            "ends_at": ENDS_AT,
-            "days": DAYS,
-            "error_stack": ERROR_STACK,
-        },
-    )
-    arena.execute(_CREATE_KEY)
-    with arena.connection() as connection:
-        for index in EXECUTION_INDEXES:
-            connection.execute(index.create())
+    with arena.without_indexes():
+        arena.execute(
+            _ADD_ROWS,
+            {
+                "tenants": [TENANT, uuid4()],
+                "count": count,
+                "failed_of_ten": FAILED_OF_TEN,
+                "ends_at": ENDS_AT,
+                "days": DAYS,
+                "error_stack": ERROR_STACK,
+            },
+        )
     arena.settle()

@@ -168,7 +168,7 @@ async def test_session_mode_may_be_named(server: PostgresServer) -> None:
                 row = await cursor.fetchone()
                 prepares = connection.prepare_threshold
 
-    assert statuses == [200] * 60
+    assert statuses == [200] * 80
     assert row == {"lock_timeout": "10s"}
     assert prepares == 5
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
-from typing import LiteralString
 
 from attrs import frozen
 
@@ -21,15 +20,6 @@ from tests.benchmarks.results import LatencyAt
 _FAILED_OF_TEN = 3
 _WARM_UP_RETRIES = 100
 _LONG_ENOUGH_S = 300.0
-
-# Inserting is faster without the index, which is created afterwards.
-_DROP_INDEX: LiteralString = (
-    "ALTER TABLE automation_executions DROP CONSTRAINT automation_executions_pkey"
-)
-_CREATE_INDEX: LiteralString = """
-ALTER TABLE automation_executions
-ADD CONSTRAINT automation_executions_pkey PRIMARY KEY (tenant, execution_id)
-"""
 
 
 @frozen
@@ -88,9 +78,8 @@ def _grown(arenas: Arenas, plan: Plan, load: Companion, size: int) -> Iterator[G
 
 
 def _fill(arena: Arena, size: int) -> None:
-    arena.execute(_DROP_INDEX)
-    arena.execute(ADD_ROWS, row_parameters(size, _FAILED_OF_TEN))
-    arena.execute(_CREATE_INDEX)
+    with arena.without_indexes():
+        arena.execute(ADD_ROWS, row_parameters(size, _FAILED_OF_TEN))
     arena.settle()
 
 
