@@ -14,6 +14,8 @@ DEMO ?=
 ROUNDS ?= 1
 ENGINE ?= all
 QUICK ?=
+# Two processes, each with servers of its own, take half the time. `make test AT_ONCE=` runs one.
+AT_ONCE ?= --numprocesses 2 --dist loadfile
 # The engines of the README and the walls between tenants take minutes; they ran on version 18.
 ON_OTHER_DATABASES := tests/contracts tests/end_to_end --ignore=tests/end_to_end/test_consumers.py \
 	--ignore=tests/end_to_end/test_tenant_walls.py
@@ -71,7 +73,7 @@ run: $(VENV)/installed ## serve a demo with its own database, and say how to use
 	@$(use) $(BIN)/automation-retry demo $(DEMO)
 
 test: $(VENV)/installed ## run all tests, on real servers
-	@$(use) $(BIN)/python -m pytest
+	@$(use) $(BIN)/python -m pytest $(AT_ONCE)
 
 test-system: $(VENV)/installed ## run what needs packages of the system: PostgreSQL 15, pgbouncer, Node and Chromium
 	@missing=; \

@@ -19,6 +19,9 @@ class NoOffset(tzinfo):
 
     dst = utcoffset
 
+    def __repr__(self) -> str:
+        return "NoOffset()"
+
     def tzname(self, _: datetime | None) -> str:
         return "nowhere"
 

@@ -103,7 +103,7 @@ async def test_the_retry_is_linked_exactly_where_it_would_work(world: World) -> 
     assert retries == [[f"{EXECUTIONS}/{failed.execution_id}/retry", None], [None, None]]
 
 
-RULE = uuid4()
+RULE = UUID("2d83e6e4-0b5f-4f7a-9a54-1c7f0d9e6b32")
 GROUP = failure_group_id(RULE, "SMTP error 4711 of 3")
 
 

@@ -19,7 +19,7 @@ from tests.support.world import EXECUTIONS, World
 
 GROUPS = "/api/v1/automation/failure-groups"
 RULES = "/api/v1/automation/rules"
-MAIL, CRM = uuid4(), uuid4()
+MAIL, CRM, UNUSED = UUID(int=1), UUID(int=2), UUID(int=3)
 HOUR = timedelta(hours=1)
 DAY = "failed_from=2026-11-23T00:00:00Z&failed_to=2026-11-24T00:00:00Z"
 
@@ -184,7 +184,7 @@ async def test_a_link_keeps_a_search_that_urls_would_misread(world: World) -> No
         ("search=99", [1]),
         ("search=nothing", []),
         (f"automation_rule_id={CRM}", [1, 1]),
-        (f"automation_rule_id={uuid4()}", []),
+        (f"automation_rule_id={UNUSED}", []),
         ("limit=1", [3]),
     ],
 )

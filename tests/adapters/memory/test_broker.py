@@ -85,7 +85,9 @@ async def test_after_unsubscribing_nothing_more_arrives() -> None:
     assert (engine.messages, listener.messages) == (job, event)
 
 
-@pytest.mark.parametrize(("kind", "messages"), [(JOB, jobs()), (EVENT, events())], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "messages"), [(JOB, jobs()), (EVENT, events())], ids=["job", "event"]
+)
 async def test_a_subscriber_that_raises_makes_the_broker_unavailable(
     kind: MessageKind, messages: list[Message]
 ) -> None:
@@ -98,7 +100,9 @@ async def test_a_subscriber_that_raises_makes_the_broker_unavailable(
     assert isinstance(unavailable.value.__cause__, LookupError)
 
 
-@pytest.mark.parametrize(("kind", "messages"), [(JOB, jobs()), (EVENT, events())], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "messages"), [(JOB, jobs()), (EVENT, events())], ids=["job", "event"]
+)
 async def test_a_subscriber_may_refuse_a_message_for_good(
     kind: MessageKind, messages: list[Message]
 ) -> None:

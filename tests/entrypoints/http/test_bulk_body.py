@@ -1,7 +1,7 @@
 """The answer to a bulk retry, and the values of its body."""
 
 from typing import Any, get_args
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,7 @@ from automation_retry.entrypoints.http.wire.error_responses import envelope
 from automation_retry.entrypoints.http.wire.error_table import ANSWERS
 from tests.support.factories import texts
 
-ID = uuid4()
+ID = UUID("5fba69ef-1d4c-4f0e-8d3b-6f2a9c7e4b10")
 REFUSED: list[RefusedRetry] = [
     ExecutionNotFound(ID),
     ExecutionNotFailed(ID, ExecutionStatus.RUNNING, 3),
