@@ -20,10 +20,11 @@ FROM (
 """
 
 # Until the transaction ends. A lock that is held too long is told from a query that takes too long.
-# Compiling takes longer than most queries that it makes faster.
+# Compiling takes longer than most queries that it makes faster. Numbers as text are exact, so that
+# a list goes on after the number at which it ended.
 LIMIT_QUERY: Final = """
 SELECT set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout', %(lock_ms)s, true),
-       set_config('jit', 'off', true)
+       set_config('jit', 'off', true), set_config('extra_float_digits', '1', true)
 """
 
 # Until the transaction ends; those that this version of PostgreSQL knows.

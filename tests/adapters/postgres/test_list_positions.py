@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from automation_retry.adapters.postgres import Database
 from automation_retry.adapters.postgres.execution_queries import PostgresExecutionQueries
+from automation_retry.adapters.postgres.execution_repository import PostgresExecutionRepository
 from automation_retry.application import (
     Direction,
     ExecutionFilter,
@@ -17,6 +20,7 @@ from automation_retry.application import (
 )
 from automation_retry.application.cursors import A_CURSOR
 from automation_retry.application.ports import Window
+from tests.support.factories import an_execution
 
 TIMES = (SortField.STARTED_AT, SortField.FAILED_AT, SortField.COMPLETED_AT)
 NO_KEYS = [
@@ -73,3 +77,28 @@ async def test_every_value_of_the_column_is_a_place(
     listed = await queries.executions(uuid4(), ExecutionFilter(), Sorting(by=by), window, ())
 
     assert (listed.items, listed.next) == ([], None)
+
+
+async def test_a_list_goes_on_after_the_exact_number(database_url: str) -> None:
+    """Behind a pooler too, where the session's settings are not this service's."""
+    tenant = uuid4()
+    durations = [0.1, 0.1 + 2**-56, 0.1 + 2**-55]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        name = Identifier(connection.info.dbname)
+        connection.execute(SQL("ALTER DATABASE {} SET extra_float_digits = -10").format(name))
+    database = Database(database_url, own_sessions=False)
+    await database.open()
+    repository = PostgresExecutionRepository(database, limit=2**20, by_tenant=False)
+    await repository.add([an_execution(tenant=tenant, duration_ms=one) for one in durations])
+    queries = PostgresExecutionQueries(database, limit=2**20)
+    longest_first = Sorting(by=SortField.DURATION_MS)
+    after, seen = None, []
+    for _ in durations:
+        window = Window(limit=1, after=after, counted=False)
+        listed = await queries.executions(tenant, ExecutionFilter(), longest_first, window, ())
+        seen += [one.duration_ms for one in listed.items]
+        after = listed.next
+    await database.close()
+
+    assert seen == durations[::-1]
+    assert after is None
