@@ -19,22 +19,29 @@ class Right:
     columns: Sequence[str | None] = (None,)
 
 
+# For each privilege with the columns on which it is missing, if it is asked for by the column.
 _MISSING: Final = """
-SELECT c.oid::regclass::text AS relation, c.relkind = 'S' AS is_sequence,
-       string_agg(DISTINCT n.privilege, ', ' ORDER BY n.privilege) AS privileges,
-       quote_ident(current_user) AS role
-FROM unnest(%(relations)s::text[], %(privileges)s::text[], %(columns)s::text[])
-     AS n (relation, privilege, column_name)
-JOIN pg_class c ON c.oid = to_regclass(n.relation)
-LEFT JOIN pg_attribute a
-  ON a.attrelid = c.oid AND a.attname = n.column_name AND NOT a.attisdropped
-WHERE CASE
-          WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, n.privilege)
-          WHEN n.column_name IS NULL THEN NOT has_table_privilege(c.oid, n.privilege)
-          WHEN a.attnum IS NOT NULL THEN NOT has_column_privilege(c.oid, a.attnum, n.privilege)
-      END
-GROUP BY c.oid, c.relkind
-ORDER BY 1
+SELECT m.relation, m.is_sequence, quote_ident(current_user) AS role,
+       string_agg(m.privilege || m.columns, ', ' ORDER BY m.privilege) AS privileges
+FROM (
+    SELECT c.oid::regclass::text AS relation, c.relkind = 'S' AS is_sequence, n.privilege,
+           coalesce(
+               ' (' || string_agg(quote_ident(n.column_name), ', ' ORDER BY a.attnum) || ')', ''
+           ) AS columns
+    FROM unnest(%(relations)s::text[], %(privileges)s::text[], %(columns)s::text[])
+         AS n (relation, privilege, column_name)
+    JOIN pg_class c ON c.oid = to_regclass(n.relation)
+    LEFT JOIN pg_attribute a
+      ON a.attrelid = c.oid AND a.attname = n.column_name AND NOT a.attisdropped
+    WHERE CASE
+              WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, n.privilege)
+              WHEN n.column_name IS NULL THEN NOT has_table_privilege(c.oid, n.privilege)
+              WHEN a.attnum IS NOT NULL THEN NOT has_column_privilege(c.oid, a.attnum, n.privilege)
+          END
+    GROUP BY c.oid, c.relkind, n.privilege
+) m
+GROUP BY m.relation, m.is_sequence
+ORDER BY m.relation
 """
 
 _UNCALLABLE: Final = """

@@ -78,7 +78,7 @@ TO_DELIVER: Final[Sequence[Right]] = tuple(
 )
 # What came later: a role that lacks it still retries, so an upgrade stops nothing.
 BESIDES: Final[Mapping[str, Sequence[Right]]] = {
-    "A bulk retry with an idempotency key is refused": (
+    "Idempotency records are not removed, and bulk retries with a key fail": (
         Right("automation_idempotency_keys", "UPDATE"),
     ),
     "Callers are not told who they are": (Right("users", "SELECT", ("username",)),),
