@@ -245,8 +245,8 @@ ANSWERS: Final[Mapping[type[Exception], Answer]] = MappingProxyType(
         RequestInProgress: Answer(
             status=409,
             code="CONFLICT",
-            when="The first request with the idempotency key is still running, or ended less than a "
-            "minute ago without an answer.",
+            when="The first request with the idempotency key is still running, or ended without an "
+            "answer less than a minute ago.",
             headers={RETRY_AFTER.name: lambda _: "5"},
             example=RequestInProgress(""),
         ),
