@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
@@ -12,9 +11,10 @@ from automation_retry.adapters.postgres.database import Database, Parameters
 from automation_retry.adapters.postgres.indexes import index_states
 from automation_retry.adapters.postgres.limited_queries import LimitedQueries, ParameterRefused
 from automation_retry.adapters.postgres.listed_rows import failure_groups, listed_execution
+from automation_retry.adapters.postgres.query_turns import QueryTurns
 from automation_retry.adapters.postgres.sql.failure_groups import ARE_INDEXED, list_failure_groups
 from automation_retry.adapters.postgres.sql.indexes import IS_FAILED
-from automation_retry.adapters.postgres.sql.lists import list_executions
+from automation_retry.adapters.postgres.sql.lists import is_answered_by_index, list_executions
 from automation_retry.adapters.postgres.sql.selection import given, parameters
 from automation_retry.application import (
     ExecutionFilter,
@@ -47,7 +47,7 @@ class _Statement(Protocol):
 class PostgresExecutionQueries(ExecutionQueries):
     """Lists of `automation_executions`; each is one statement, which is stopped after 3 s.
 
-    A third of the pool's connections is used for them at most, so that they do not delay retries.
+    They use a part of the pool's connections, so that they do not delay retries.
     """
 
     def __init__(self, database: Database, *, limit: int) -> None:
@@ -56,7 +56,7 @@ class PostgresExecutionQueries(ExecutionQueries):
         self._queries = LimitedQueries(database, _WITHIN_S)
         self._limit = limit
         self._is_failed: LiteralString = IS_FAILED.as_string()
-        self._connections = asyncio.Semaphore(max(1, database.max_size // 3))
+        self._turns = QueryTurns.of_pool(database.max_size, _WITHIN_S)
 
     async def executions(
         self,
@@ -67,11 +67,13 @@ class PostgresExecutionQueries(ExecutionQueries):
         fields: Collection[str],
     ) -> ListedExecutions:
         after = window.after
+        conditions = given(wanted)
         try:
             rows = await self._fetch(
+                tenant,
                 partial(
                     list_executions,
-                    given(wanted),
+                    conditions,
                     sorting,
                     None if after is None else "null" if after.key is None else "value",
                     frozenset(fields),
@@ -88,6 +90,7 @@ class PostgresExecutionQueries(ExecutionQueries):
                     "key": None if after is None else after.key,
                     "execution_id": None if after is None else after.execution_id,
                 },
+                indexed=is_answered_by_index(conditions, sorting.by),
             )
         except ParameterRefused as error:
             if after is None:
@@ -108,6 +111,7 @@ class PostgresExecutionQueries(ExecutionQueries):
     ) -> FailureGroups:
         try:
             rows = await self._fetch(
+                tenant,
                 partial(list_failure_groups, given(wanted), are_indexed=await self._are_indexed()),
                 {
                     **parameters(wanted),
@@ -116,6 +120,7 @@ class PostgresExecutionQueries(ExecutionQueries):
                     "starts_at": (timeline.starts_at - _EPOCH).total_seconds(),
                     "bucket_s": timeline.bucket.total_seconds(),
                 },
+                indexed=wanted.search is None,
             )
         except ParameterRefused as error:
             raise StorageFailed(error.reason) from None
@@ -126,9 +131,16 @@ class PostgresExecutionQueries(ExecutionQueries):
         found = await self._database.fetch(ARE_INDEXED, {})
         return any(row["are_indexed"] for row in found)
 
-    async def _fetch(self, statement: _Statement, values: Parameters) -> list[DictRow]:
-        """The rows of the statement."""
-        async with self._connections:
+    async def _fetch(
+        self,
+        tenant: UUID,
+        statement: _Statement,
+        values: Parameters,
+        *,
+        indexed: bool,
+    ) -> list[DictRow]:
+        """The rows of the statement; `indexed` as for `QueryTurns.turn`."""
+        async with self._turns.turn(tenant, indexed=indexed):
             failed = self._is_failed
             try:
                 return await self._queries.fetch(statement(failed=failed), values)

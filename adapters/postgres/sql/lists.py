@@ -138,6 +138,17 @@ def list_executions(  # noqa: PLR0913 - what a list consists of
     ).as_string()
 
 
+_MAY_READ_A_LOT: Final = frozenset(
+    {"duration_min_ms", "duration_max_ms", "has_errors", "has_no_errors", "search"}
+)
+"""Conditions that no index has."""
+
+
+def is_answered_by_index(given: Collection[str], by: SortField) -> bool:
+    """Whether the list is read along an index without reading many rows that do not match."""
+    return _is_indexed(given, by) and _MAY_READ_A_LOT.isdisjoint(given)
+
+
 def _is_indexed(given: Collection[str], by: SortField) -> bool:
     """Whether an index has the rows in this order, whatever other conditions there are."""
     is_failed = selection.ONLY_FAILED in given
