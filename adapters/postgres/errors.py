@@ -121,7 +121,7 @@ def described(error: psycopg.Error) -> str:
     error with any text; the details and the context of all errors may quote a row.
     """
     if error.sqlstate is None:
-        return f"{type(error).__name__}: {error}"  # of the client's own
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"  # of the client's own
     text = f"{type(error).__name__} (SQLSTATE {error.sqlstate})"
     if functions := functions_of(error):
         return f"{text}, function {functions[0]}"

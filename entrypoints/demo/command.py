@@ -159,7 +159,7 @@ See what became of it, and what was archived:
   curl {url} -H 'x-api-key: {self.tenant.operator_key}'
   curl {url}/attempts -H 'x-api-key: {self.tenant.operator_key}'
 
-Find out what failed yesterday, when a mail server was down:
+Find out what failed while a mail server was down:
 
   curl {address}/api/v1/automation/failure-groups -H 'x-api-key: {self.tenant.operator_key}'
 
