@@ -39,7 +39,7 @@ class Timeline:
                 `datetime` cannot.
         """
         if outside := {
-            name: f"from {_FIRST:%Y-%m-%d} to {_LAST:%Y-%m-%d}, so that the timeline has room"
+            name: f"from {_FIRST.isoformat()} to {_LAST.isoformat()}, so that the timeline has room"
             for name, moment in (("failed_from", start), ("failed_to", end))
             if not _FIRST <= moment <= _LAST
         }:

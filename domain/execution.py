@@ -123,8 +123,8 @@ class Execution:
 
     @property
     def retryable(self) -> bool:
-        """Whether `retry` is allowed in this state."""
-        return self.status is ExecutionStatus.FAILED
+        """Whether `retry` would succeed: it is failed, and can be counted once more."""
+        return self.status is ExecutionStatus.FAILED and self.retry_count < MAX_RETRY_COUNT
 
     def retry(
         self,
@@ -146,7 +146,7 @@ class Execution:
             ExecutionNotFailed: the status is not `failed`.
             UnreadableExecution: `retry_count` is at the end of its range.
         """
-        if not self.retryable:
+        if self.status is not ExecutionStatus.FAILED:
             raise ExecutionNotFailed(self.execution_id, self.status, self.retry_count)
         attempt = max(self.retry_count, archived) + 1
         if attempt > MAX_RETRY_COUNT:

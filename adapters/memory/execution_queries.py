@@ -18,6 +18,7 @@ from automation_retry.application import ExecutionFilter, Sorting, Timeline
 from automation_retry.application.ports import (
     MAX_COUNTED,
     MAX_READ_BYTES,
+    MAX_STATUS_BYTES,
     ExecutionQueries,
     FailureGroup,
     FailureGroups,
@@ -85,7 +86,11 @@ def _listed(executions: Iterable[Execution], fields: Collection[str]) -> Sequenc
         sizes = {name: _size(value) for name, value in sized.items()}
         left -= sum(sizes.values())
         too_large = {name for name, size in sizes.items() if size and left < 0}
-        copied = {name: getattr(one, name) for name in _COPIED if name not in one.unreadable}
+        unreadable = one.unreadable
+        if len(one.status.value.encode()) > MAX_STATUS_BYTES:
+            unreadable |= {"status"}
+        copied = {name: getattr(one, name) for name in _COPIED if name not in unreadable}
+        copied["unreadable"] = unreadable
         shown = {name: value for name, value in sized.items() if name not in too_large}
         truncated = one.truncated.intersection(fields) | too_large
         listed.append(ListedExecution(**copied | shown, truncated=truncated))

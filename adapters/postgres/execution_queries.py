@@ -1,5 +1,4 @@
 from collections.abc import Collection
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final, LiteralString, Protocol
 from uuid import UUID
@@ -35,7 +34,6 @@ from automation_retry.application.ports import (
 )
 
 _WITHIN_S: Final = 3.0
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Statement(Protocol):
@@ -117,7 +115,7 @@ class PostgresExecutionQueries(ExecutionQueries):
                     **parameters(wanted),
                     "tenant": tenant,
                     "limit": limit,
-                    "starts_at": (timeline.starts_at - _EPOCH).total_seconds(),
+                    "starts_at": timeline.starts_at.isoformat(),
                     "bucket_s": timeline.bucket.total_seconds(),
                 },
                 indexed=wanted.search is None,

@@ -16,6 +16,7 @@ from automation_retry.application.ports.event_bus import EventBus
 from automation_retry.application.ports.execution_queries import (
     MAX_COUNTED,
     MAX_READ_BYTES,
+    MAX_STATUS_BYTES,
     ExecutionQueries,
     FailureGroup,
     FailureGroups,
@@ -52,6 +53,7 @@ __all__ = [
     "HELD_FOR",
     "MAX_COUNTED",
     "MAX_READ_BYTES",
+    "MAX_STATUS_BYTES",
     "UNBOUNDED",
     "ApiKey",
     "ApiKeyStatus",

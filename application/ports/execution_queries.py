@@ -17,6 +17,8 @@ from automation_retry.domain import (
 
 MAX_COUNTED: Final = 10_000
 """A total is exact up to here."""
+MAX_STATUS_BYTES: Final = 1000
+"""A longer one, which another program has stored, is unreadable in a list."""
 MAX_READ_BYTES: Final = 8 * 2**20
 """Of payloads and texts in one part of a list, in UTF-8."""
 

@@ -54,6 +54,12 @@ def test_retryable_says_what_retry_does(status: ExecutionStatus) -> None:
     assert a_failed_execution(status=status).retryable is (status is ExecutionStatus.FAILED)
 
 
+def test_an_execution_whose_count_is_at_its_end_is_not_retryable() -> None:
+    """A retry would have no number."""
+    assert a_failed_execution(retry_count=MAX_RETRY_COUNT - 1).retryable
+    assert not a_failed_execution(retry_count=MAX_RETRY_COUNT).retryable
+
+
 def test_a_retry_resets_the_outcome_and_keeps_the_rest() -> None:
     """Status, start, end, counters and errors are those of a new run; nothing else changes."""
     failed = a_failed_execution(retry_count=2)

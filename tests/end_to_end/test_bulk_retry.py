@@ -222,3 +222,20 @@ async def test_in_process_it_is_the_same(request: pytest.FixtureRequest, storage
     assert [one.execution_id for one in first.retried] == ids[:1]
     assert [one.refusal.code for one in first.refused] == ["NOT_FOUND"]
     assert (again.results, again.replayed) == (first.results, True)
+
+
+async def test_a_parameter_that_it_does_not_have_is_refused(world: World) -> None:
+    """Whoever hopes for a dry run must not retry for real."""
+    [failed] = await failed_ones(world, 1)
+    key = await world.key()
+
+    answer = await world.client.post(
+        f"{BULK_RETRY}?dry_run=true",
+        json={"ids": [str(failed.execution_id)]},
+        headers={"x-api-key": key},
+    )
+
+    [detail] = answer.json()["error"]["details"]
+    assert (answer.status_code, detail["parameter"]) == (400, "dry_run")
+    kept = await world.storage.executions.get(world.tenant, failed.execution_id)
+    assert kept.status is ExecutionStatus.FAILED

@@ -109,3 +109,10 @@ async def test_an_empty_bucket_says_nothing_else(limited: World) -> None:
 
     assert statuses == {200, 429}
     assert lists == [429, 429]
+
+
+async def test_it_has_no_parameters(world: World) -> None:
+    answer = await world.get(f"{ME}?verbose=true", await world.key())
+
+    [detail] = answer.json()["error"]["details"]
+    assert (answer.status_code, detail["parameter"]) == (400, "verbose")

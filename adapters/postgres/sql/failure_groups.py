@@ -114,7 +114,7 @@ _FOLDED_LATEST: Final = SQL("""SELECT DISTINCT ON (f.failure_group) f.failure_gr
 _FACTS: Final = SQL("""{failed_at} AS failed_at,
                    coalesce(e.actions_successful, 0) = 0 AS before_first_action,
                    floor(
-                       (extract(epoch FROM {failed_at})::double precision - %(starts_at)s)
+                       extract(epoch FROM {failed_at} - %(starts_at)s)::double precision
                        / %(bucket_s)s
                    )::integer AS bucket""").format(failed_at=selection.FAILED_AT)
 _COUNTS: Final = SQL("""f.bucket, count(*) AS number, min(f.failed_at) AS first_failed_at,
@@ -139,7 +139,8 @@ def list_failure_groups(
 ) -> LiteralString:
     """The statement; its parameters are those of `selection` and those named here.
 
-    `tenant`, `limit`, and of the timeline `starts_at` and `bucket_s` (seconds, since 1970).
+    `tenant`, `limit`, and of the timeline `starts_at` (as text, in UTC) and `bucket_s`
+    (seconds).
     """
     is_failed = SQL(failed)
     of_rows = [name for name in given if name != _RULE] if are_indexed else given

@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Composed
 from automation_retry.adapters.postgres.sql import selection
 from automation_retry.adapters.postgres.sql.columns import decompressed
 from automation_retry.application import SortField, Sorting
-from automation_retry.application.ports import MAX_COUNTED
+from automation_retry.application.ports import MAX_COUNTED, MAX_STATUS_BYTES
 
 _SORTED_BY: Final[Mapping[SortField, SQL]] = {
     SortField.STARTED_AT: SQL("e.started_at"),
@@ -74,7 +74,8 @@ WITH chosen AS MATERIALIZED (
     WINDOW so_far AS (ORDER BY z.place)
 )
 SELECT t.total, t.found, s.key, e.tenant, e.execution_id, e.automation_rule_id,
-       e.status::text AS status, e.started_at, e.completed_at, e.duration_ms, e.actions_total,
+       CASE WHEN octet_length(e.status::text) <= {longest_status} THEN e.status::text END AS status,
+       e.started_at, e.completed_at, e.duration_ms, e.actions_total,
        e.actions_successful, e.actions_failed, e.failed_action_index, e.retry_count,
        {values}, array_remove(ARRAY[{truncated}]::text[], NULL) AS truncated
 FROM (
@@ -128,6 +129,7 @@ def list_executions(  # noqa: PLR0913 - what a list consists of
             _parts(conditions, sorting, after, is_indexed=is_indexed)
         ),
         key=_TIME_KEY if is_time else _NUMBER_KEY,
+        longest_status=MAX_STATUS_BYTES,
         sizes=SQL(", ").join([_size(name, fields) for name in LARGE]),
         fits=SQL(", ").join([_fits(name) for name in LARGE]),
         values=SQL(",\n       ").join([_value(name, fields) for name in LARGE]),

@@ -65,6 +65,7 @@ from automation_retry.entrypoints.http.wire.headers import (
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 from automation_retry.entrypoints.http.wire.links import EXECUTIONS, Links
 from automation_retry.entrypoints.http.wire.paging import PageQuery, list_of, page_of
+from automation_retry.entrypoints.http.wire.parameters import NoParameters
 from automation_retry.entrypoints.http.wire.request_context import context_of
 
 _EXECUTION: Final = f"{EXECUTIONS}/{{execution_id}}"
@@ -140,6 +141,7 @@ def execution_endpoints(api: Api) -> Sequence[Endpoint]:
             method="POST",
             path=f"{EXECUTIONS}/bulk-retry",
             headers=[IDEMPOTENCY_KEY],
+            query=NoParameters,
             body=BulkRetryRequest,
             body_example={"ids": [str(EXAMPLE_ID)], "reason": "SMTP is back"},
             permission=AUTOMATION_EXECUTE,

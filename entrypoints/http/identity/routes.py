@@ -17,6 +17,7 @@ from automation_retry.entrypoints.http.endpoint import (
 )
 from automation_retry.entrypoints.http.wire.json_response import JsonResponse
 from automation_retry.entrypoints.http.wire.paging import answer_with
+from automation_retry.entrypoints.http.wire.parameters import NoParameters
 from automation_retry.entrypoints.http.wire.request_context import context_of
 
 ME: Final = "/api/v1/automation/me"
@@ -65,6 +66,7 @@ def identity_endpoints(api: Api) -> Sequence[Endpoint]:
         ProtectedEndpoint(
             method="GET",
             path=ME,
+            query=NoParameters,
             permission=None,
             operation_id="getMe",
             tag=Tag("Caller", "Who calls, and what it may do."),

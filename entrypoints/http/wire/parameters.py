@@ -45,6 +45,11 @@ class Parameters:
     other_fields: ClassVar = False
 
 
+@attrs.frozen
+class NoParameters(Parameters):
+    """A query that takes none, so that one which is misspelt is told."""
+
+
 def require_checks(cls: type) -> None:
     """Raises TypeError unless every field of a query or body has a check.
 

@@ -110,7 +110,7 @@ def test_without_their_index_every_message_is_folded_once(database_url: str) -> 
                 **parameters(wanted),
                 "tenant": TENANT,
                 "limit": 50,
-                "starts_at": timeline.starts_at.timestamp(),
+                "starts_at": timeline.starts_at.isoformat(),
                 "bucket_s": timeline.bucket.total_seconds(),
             },
         ).fetchall()

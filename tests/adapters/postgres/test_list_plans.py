@@ -234,7 +234,7 @@ def test_groups_are_counted_along_their_index(database: psycopg.Connection) -> N
             **parameters(wanted),
             "tenant": TENANT,
             "limit": 50,
-            "starts_at": timeline.starts_at.timestamp(),
+            "starts_at": timeline.starts_at.isoformat(),
             "bucket_s": timeline.bucket.total_seconds(),
         },
     )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -224,3 +225,18 @@ async def test_the_timeline_has_buckets_of_every_size(storage: StorageUnderTest)
 
         assert list(found.timeline) == counts(matching, timeline)
         assert sum(found.timeline) == len(matching)
+
+
+@pytest.mark.parametrize("year", [200, 5000, 9000])
+async def test_the_last_microsecond_is_in_the_last_bucket(
+    storage: StorageUnderTest, year: int
+) -> None:
+    """In whatever year."""
+    end = NOON.replace(year=year, minute=0, second=0, microsecond=0)
+    wanted = failures(failed_from=end - timedelta(minutes=10), failed_to=end)
+    tenant, _ = await stored(
+        storage, [a_failed_execution(completed_at=end - timedelta(microseconds=1))]
+    )
+    found = await grouped(storage, tenant, wanted)
+
+    assert list(found.timeline) == [*[0] * 9, 1]

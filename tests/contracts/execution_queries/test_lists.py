@@ -150,6 +150,17 @@ async def test_unknown_statuses_are_listed_as_they_are(storage: StorageUnderTest
     assert await found(storage, tenant, automation_rule_id=own.automation_rule_id)
 
 
+async def test_a_status_of_any_length_leaves_a_list_readable(storage: StorageUnderTest) -> None:
+    """Up to 1,000 bytes it is shown."""
+    longest, longer = UnknownStatus(500 * "\u00e9"), UnknownStatus(500 * "\u00e9" + "e")
+    rows = [an_execution(status=longest), an_execution(status=longer)]
+    tenant, _ = await stored(storage, rows)
+    listed = await storage.queries.executions(tenant, ExecutionFilter(), Sorting(), ALL, ())
+
+    shown = {(one.status, one.unreadable) for one in listed.items}
+    assert shown == {(longest, frozenset()), (None, frozenset({"status"}))}
+
+
 @pytest.mark.parametrize(
     ("message", "search"),
     [
