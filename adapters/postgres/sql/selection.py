@@ -6,6 +6,7 @@ written in UTC, which PostgreSQL reads as the column's own.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from psycopg.sql import SQL, Composed
@@ -82,5 +83,12 @@ def parameters(wanted: ExecutionFilter) -> dict[str, Any]:
     }
 
 
-def _bound(value: datetime | float | None) -> str | float | None:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+def _bound(value: datetime | float | None) -> str | Decimal | None:
+    """A number as an exact one: no value of a numeric column is cast to double, which may fail."""
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case None:
+            return None
+        case _:
+            return Decimal(repr(value))

@@ -150,3 +150,16 @@ async def test_an_endless_failure_is_in_no_span_of_time(rows: ForeignRows) -> No
 
     assert answer.status_code == 400
     assert recent.json()["data"] == []
+
+
+@pytest.mark.parametrize("duration", ["1e400", "1e-400", "NaN"])
+async def test_a_duration_beyond_a_double_fails_no_filter(
+    empty_database_url: str, duration: str
+) -> None:
+    create_table(empty_database_url, duration_ms="numeric")
+    async with foreign_rows(empty_database_url) as rows:
+        plain = rows.insert(duration_ms=20)
+        rows.insert(duration_ms=duration)
+
+        assert str(plain) in await listed(rows, duration_min_ms=2.5)
+        assert str(plain) in await listed(rows, duration_max_ms=20)
