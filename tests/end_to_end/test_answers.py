@@ -67,6 +67,7 @@ async def test_a_read_shows_what_the_retry_committed(world: World) -> None:
 
     assert read.pop("_links") == {
         "self": f"{EXECUTIONS}/{failed.execution_id}",
+        "collection": EXECUTIONS,
         "rule": f"/api/v1/automation/rules/{failed.automation_rule_id}",
     }
     del retried["_links"]

@@ -163,6 +163,7 @@ def test_times_without_a_zone_are_utc(run: Run) -> None:
     apply(
         run.database_url,
         """
+        DROP INDEX automation_retry_executions_failed, automation_retry_executions_group;
         CREATE TYPE state AS ENUM ('pending', 'running', 'completed', 'failed');
         ALTER TABLE automation_executions ALTER status TYPE state USING status::state,
             ALTER started_at TYPE timestamp, ALTER completed_at TYPE timestamp,

@@ -27,7 +27,13 @@ async def test_links_begin_with_the_path_of_the_proxy(prefix_in_path: str) -> No
 
     link = f"/psa{EXECUTIONS}/{execution.execution_id}"
     rule = f"/psa/api/v1/automation/rules/{execution.automation_rule_id}"
-    assert seen == {"self": link, "rule": rule, "retry": f"{link}/retry"}
+    collection = f"/psa{EXECUTIONS}"
+    assert seen == {
+        "self": link,
+        "collection": collection,
+        "rule": rule,
+        "retry": f"{link}/retry",
+    }
     assert answer.json()["data"]["_links"] == {"execution": link, "rule": rule}
     assert (attempts.status_code, ready.status_code) == (200, 200)
 

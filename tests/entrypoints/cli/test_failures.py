@@ -108,7 +108,7 @@ def test_a_lost_table_of_migrations_is_mended_by_migrate(database_url: str) -> N
     ended = run("migrate", DATABASE_URL=database_url)
 
     assert ended.returncode == 0
-    assert ended.stdout.count("applied 000") == 7
+    assert ended.stdout.count("applied 000") == 8
 
 
 def test_a_missing_right_is_told(database_url: str) -> None:
