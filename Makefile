@@ -94,7 +94,7 @@ test-system: $(VENV)/installed ## run what needs packages of the system: Postgre
 		&& cp $(CLIENTS_LOCK) var/clients/installed; }
 	@$(use) $(BIN)/python -m pytest tests/system
 	@for database in 15 pgbouncer; do \
-		$(use) $(BIN)/python -m pytest $(ON_OTHER_DATABASES) --database=$$database -k "not memory" || exit 1; done
+		$(use) $(BIN)/python -m pytest $(ON_OTHER_DATABASES) --database=$$database -k "not memory" $(AT_ONCE) || exit 1; done
 
 test-floors: $(FLOORS_VENV)/installed ## lint, types, contracts and end-to-end tests on the lowest packages allowed
 	@$(use_floors) $(FLOORS_VENV)/bin/ruff check --no-cache $(PACKAGES)
