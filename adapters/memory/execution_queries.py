@@ -87,7 +87,7 @@ def _listed(executions: Iterable[Execution], fields: Collection[str]) -> Sequenc
         left -= sum(sizes.values())
         too_large = {name for name, size in sizes.items() if size and left < 0}
         unreadable = one.unreadable
-        if len(one.status.value.encode()) > MAX_STATUS_BYTES:
+        if _size(one.status.value) > MAX_STATUS_BYTES:
             unreadable |= {"status"}
         copied = {name: getattr(one, name) for name in _COPIED if name not in unreadable}
         copied["unreadable"] = unreadable
